@@ -1,0 +1,65 @@
+// Package change owns what flows between two ends and the ports it flows
+// through: batches of rows, keys and ranges, tasks of the ledger, sums, and the
+// small interfaces that each end implements. It never opens a connection and
+// knows no dialect's SQL.
+package change
+
+// Batch is some rows of one table: one buffer and one span a value.
+//
+// A value's bytes are the source's binary form without framing. From MySQL and
+// MariaDB that is the binary protocol's value without its length prefix:
+// integers little-endian in their declared width (1, 2, 4, 8 bytes; MEDIUMINT 4,
+// YEAR 2), FLOAT 4 and DOUBLE 8 bytes little-endian, DATE, DATETIME and TIMESTAMP
+// the 0, 4, 7 or 11 bytes after the length byte, TIME the 0, 8 or 12 bytes after it,
+// everything else its string bytes (DECIMAL, ENUM, SET and JSON as utf8mb4
+// text, BIT big-endian, GEOMETRY as 4 bytes of SRID and WKB).
+//
+// A batch is reused: whoever receives one must be done with its bytes when it
+// gives it back. It is not safe for concurrent use.
+type Batch struct {
+	Data    []byte
+	Spans   []Span // row-major, Rows*Columns of them
+	Rows    int
+	Columns int
+}
+
+// Span is where one value stands in Batch.Data.
+type Span struct {
+	Off, Len uint32
+}
+
+// NullLen is the Len of a NULL.
+const NullLen = ^uint32(0)
+
+// Null reports whether the value is NULL.
+func (s Span) Null() bool { return s.Len == NullLen }
+
+// Reset empties the batch for rows of that many columns and keeps its buffers.
+func (b *Batch) Reset(columns int) {
+	b.Data, b.Spans, b.Rows, b.Columns = b.Data[:0], b.Spans[:0], 0, columns
+}
+
+// Row returns the spans of one row.
+func (b *Batch) Row(i int) []Span {
+	return b.Spans[i*b.Columns : (i+1)*b.Columns]
+}
+
+// Bytes returns the bytes of a value that is not NULL.
+func (b *Batch) Bytes(s Span) []byte {
+	return b.Data[s.Off : s.Off+s.Len]
+}
+
+// Codec turns one value from the source's binary form into one field of the
+// destination's. It is planned once per column and lane, run once per value,
+// and allocates nothing. NULL never reaches it. A Codec counts losses, so it
+// belongs to one lane and is not safe for concurrent use.
+type Codec struct {
+	// Append appends one field to dst, its framing included: on the way to
+	// PostgreSQL a big-endian int32 length (-1 for NULL) and the payload. A value
+	// that has no target form is a *LossError and leaves dst unusable.
+	Append func(dst, src []byte) ([]byte, error)
+	// Verbatim says that the payload is src itself once Check passes, so that a
+	// large value may be written without being copied. Check may be nil.
+	Verbatim bool
+	Check    func(src []byte) error
+}

@@ -1,0 +1,29 @@
+package change
+
+import "github.com/bascule/bascule/internal/schema"
+
+// Key is one row's chunking key, a value a key column in text form: integers
+// and dates as their dialect prints them, strings as utf8mb4, binary values raw.
+// A nil Key is an open end.
+type Key [][]byte
+
+// Range is the rows with After < key <= UpTo in the source's index order.
+type Range struct {
+	After, UpTo Key
+}
+
+// Select names what is read: a table, the columns that travel, in order, and
+// the unique, NOT NULL key that the table is cut by.
+type Select struct {
+	Table   *schema.Table
+	Columns []*schema.Column
+	// Key is empty when the table has no usable key: then there is one range, the
+	// whole table, read from one exact snapshot.
+	Key []*schema.Column
+	// Index is the source's index that orders by Key.
+	Index schema.Name
+}
+
+// Position is a place in the source's log of changes, opaque outside the end
+// that made it. It can be stored and given back to that end.
+type Position string

@@ -1,0 +1,130 @@
+// Package event owns what happens while bascule works, as a sealed set of typed
+// events. The terminal view, the lines in a pipe and --json render the same
+// events. It never prints and never decides.
+package event
+
+import (
+	"time"
+
+	"github.com/bascule/bascule/internal/finding"
+)
+
+// Event is one thing that happened. Name is its stable name in JSON.
+type Event interface {
+	Name() string
+	sealed()
+}
+
+// Sink receives events. It must be safe for concurrent use and must not block
+// for long: the lanes call it between chunks.
+type Sink func(Event)
+
+type (
+	// PhaseStarted opens a phase: inspect, assess, plan, check, schema, copy, index,
+	// foreign-keys, verify.
+	PhaseStarted struct {
+		Phase string `json:"phase"`
+	}
+	// PhaseDone closes it.
+	PhaseDone struct {
+		Phase   string        `json:"phase"`
+		Elapsed time.Duration `json:"elapsed_ns"`
+	}
+	// Found carries a finding as soon as it is known.
+	Found struct {
+		Finding finding.Finding `json:"finding"`
+	}
+	// TableStarted announces a table and the source's estimates for it; Done* count
+	// what an earlier run or another process had already loaded.
+	TableStarted struct {
+		Table     string `json:"table"`
+		Rows      int64  `json:"rows"`
+		Bytes     int64  `json:"bytes"`
+		DoneRows  int64  `json:"done_rows,omitempty"`
+		DoneBytes int64  `json:"done_bytes,omitempty"`
+	}
+	// ChunkCopied is one committed chunk. Rows and Bytes count this chunk.
+	ChunkCopied struct {
+		Table   string        `json:"table"`
+		Chunk   int64         `json:"chunk"`
+		Rows    int64         `json:"rows"`
+		Bytes   int64         `json:"bytes"`
+		Elapsed time.Duration `json:"elapsed_ns"`
+		// Lane is the connection pair that copied it, 0-based in this process.
+		Lane int `json:"lane"`
+	}
+	// TableCopied says that the last chunk of a table is in.
+	TableCopied struct {
+		Table string `json:"table"`
+		Rows  int64  `json:"rows"`
+		Bytes int64  `json:"bytes"`
+	}
+	// StatementRun is one DDL statement that ran: an index, a key, an identity.
+	StatementRun struct {
+		Table   string        `json:"table"`
+		What    string        `json:"what"` // index NAME, primary key, foreign key NAME ...
+		Elapsed time.Duration `json:"elapsed_ns"`
+	}
+	// RangeVerified is one compared range or set of buckets.
+	RangeVerified struct {
+		Table string `json:"table"`
+		Rows  int64  `json:"rows"`
+		Equal bool   `json:"equal"`
+	}
+	// TableVerified is the verdict on a table.
+	TableVerified struct {
+		Table       string        `json:"table"`
+		RowsSource  int64         `json:"rows_source"`
+		RowsTarget  int64         `json:"rows_target"`
+		Differences int64         `json:"differences"`
+		ByClient    int64         `json:"by_client"` // rows whose values the client had to compare
+		Elapsed     time.Duration `json:"elapsed_ns"`
+	}
+	// Difference is one row or value that differs. Column is empty for a row that
+	// is missing on one side; then Kind says on which.
+	Difference struct {
+		Table  string `json:"table"`
+		Key    string `json:"key"`
+		Kind   string `json:"kind"` // value, missing (not on the target), extra (not on the source)
+		Column string `json:"column,omitempty"`
+		Source string `json:"source,omitempty"`
+		Target string `json:"target,omitempty"`
+	}
+	// Retried says that something was lost and is tried again.
+	Retried struct {
+		What  string        `json:"what"`
+		Error string        `json:"error"`
+		After time.Duration `json:"after_ns"`
+	}
+	// Throttled says that reading the source waits, and why.
+	Throttled struct {
+		Why string `json:"why"`
+	}
+)
+
+// Name returns the event's stable name.
+func (PhaseStarted) Name() string  { return "phase_started" }
+func (PhaseDone) Name() string     { return "phase_done" }
+func (Found) Name() string         { return "finding" }
+func (TableStarted) Name() string  { return "table_started" }
+func (ChunkCopied) Name() string   { return "chunk_copied" }
+func (TableCopied) Name() string   { return "table_copied" }
+func (StatementRun) Name() string  { return "statement_run" }
+func (RangeVerified) Name() string { return "range_verified" }
+func (TableVerified) Name() string { return "table_verified" }
+func (Difference) Name() string    { return "difference" }
+func (Retried) Name() string       { return "retried" }
+func (Throttled) Name() string     { return "throttled" }
+
+func (PhaseStarted) sealed()  {}
+func (PhaseDone) sealed()     {}
+func (Found) sealed()         {}
+func (TableStarted) sealed()  {}
+func (ChunkCopied) sealed()   {}
+func (TableCopied) sealed()   {}
+func (StatementRun) sealed()  {}
+func (RangeVerified) sealed() {}
+func (TableVerified) sealed() {}
+func (Difference) sealed()    {}
+func (Retried) sealed()       {}
+func (Throttled) sealed()     {}
