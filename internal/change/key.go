@@ -7,7 +7,9 @@ import "github.com/bascule/bascule/internal/schema"
 // A nil Key is an open end.
 type Key [][]byte
 
-// Range is the rows with After < key <= UpTo in the source's index order.
+// Range is the rows with After < key <= UpTo in the source's index order. A key
+// shorter than the index stands for all rows that share it: After then starts
+// beyond them, UpTo includes them. So integer ranges need only the first column.
 type Range struct {
 	After, UpTo Key
 }

@@ -49,6 +49,13 @@ type Reader interface {
 	Bounds(ctx context.Context, s *Select) (first, last Key, err error)
 }
 
+// Identified tells one server's database from another's.
+type Identified interface {
+	// Identity returns an id that stays the same as long as the server is the same one
+	// (server_uuid and database on MySQL), and a label for people: host:port/database, never a secret.
+	Identity(ctx context.Context) (id, label string, err error)
+}
+
 // Rower gives readers and positions.
 type Rower interface {
 	// Position returns a lower bound of what a SELECT sees from now on
@@ -64,6 +71,7 @@ type Rower interface {
 
 // Source is what a copy needs of the end it reads.
 type Source interface {
+	Identified
 	Inspector
 	Answerer
 	Checker

@@ -77,10 +77,8 @@ type SumQuery struct {
 	// Lo and Hi bound the first key column, both inclusive, in decimal; empty is open. Only
 	// for integer keys.
 	Lo, Hi string
-	// Step groups an integer key: the group is (key - Lo) / Step. 0 groups by hash.
-	Step uint64
 	// Mod and Rem restrict to rows whose key hash h has h % Mod = Rem (0: no restriction),
-	// and Buckets groups them by (h / max(Mod,1)) % Buckets.
+	// and Buckets groups them by (h / max(Mod,1)) % Buckets; 0 and 1 are one group.
 	Mod, Rem, Buckets uint64
 }
 

@@ -141,6 +141,9 @@ type Ledger interface {
 	// and the statements of later stages, all in one transaction. When another process
 	// was faster it changes nothing and returns that process's record.
 	Create(ctx context.Context, r Record, stmts []Statement, tasks []Task) (*Record, error)
+	// Amend replaces the record's plan and runs the statements that the change needs, in one
+	// transaction: losses were accepted after the copy had begun.
+	Amend(ctx context.Context, name schema.Name, plan json.RawMessage, stmts []string) error
 	// Queue hands out the tasks of the migration into that schema.
 	Queue(name schema.Name) Queue
 }
