@@ -133,6 +133,11 @@ type Record struct {
 	Created  time.Time
 }
 
+// Relax names a target column that may hold NULL from now on.
+type Relax struct {
+	Table, Column schema.Name
+}
+
 // Ledger is the memory of a migration, kept in the target.
 type Ledger interface {
 	// Open returns the record of the migration into that schema, or nil.
@@ -141,9 +146,9 @@ type Ledger interface {
 	// and the statements of later stages, all in one transaction. When another process
 	// was faster it changes nothing and returns that process's record.
 	Create(ctx context.Context, r Record, stmts []Statement, tasks []Task) (*Record, error)
-	// Amend replaces the record's plan and runs the statements that the change needs, in one
-	// transaction: losses were accepted after the copy had begun.
-	Amend(ctx context.Context, name schema.Name, plan json.RawMessage, stmts []string) error
+	// Amend replaces the record's plan and drops NOT NULL from columns, in one transaction:
+	// losses were accepted after the copy had begun.
+	Amend(ctx context.Context, name schema.Name, plan json.RawMessage, relax []Relax) error
 	// Queue hands out the tasks of the migration into that schema.
 	Queue(name schema.Name) Queue
 }

@@ -1,0 +1,204 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bascule/bascule/internal/change"
+	"github.com/bascule/bascule/internal/event"
+	"github.com/bascule/bascule/internal/schema"
+)
+
+// unit is what is summed at once: a range of an integer key, or a whole table;
+// mod and rem narrow it to the rows whose key hash h has h % mod = rem.
+type unit struct {
+	table    int
+	lo, hi   string
+	mod, rem uint64
+}
+
+// found is what comparing a unit brought to light.
+type found struct {
+	rowsSource, rowsTarget int64
+	differences, byClient  int64
+	bySum                  bool
+	shown                  []event.Difference
+}
+
+const (
+	// unitBytes is how much data one range covers: small enough that several lanes share a
+	// table and that a lost connection costs little, large enough that a query's fixed cost vanishes.
+	unitBytes = 64 << 20
+	// rowsAtOnce bounds the row hashes that are held in memory at once, about 100 bytes each on two sides.
+	rowsAtOnce = 200_000
+	// rowsDirect is how many rows are compared one by one without narrowing further.
+	rowsDirect = 2_000
+	// fewBuckets is up to how many differing buckets are each scanned for; beyond, one
+	// scan fetches all.
+	fewBuckets = 4
+)
+
+// units cuts every table into ranges of about unitBytes where its key begins with
+// an integer. The first and the last range are open, so that rows beyond the
+// source's bounds are seen on the target.
+func (v *Verifier) units(ctx context.Context) ([]unit, error) {
+	var units []unit
+	err := v.Reader.Lane(ctx, "", func(ctx context.Context, r change.Reader) error {
+		for i := range v.Tables {
+			us, err := v.cut(ctx, r, i)
+			if err != nil {
+				return fmt.Errorf("cut %s into ranges: %w", v.Tables[i].Select.Table.Name, err)
+			}
+			units = append(units, us...)
+		}
+		return nil
+	})
+	return units, err
+}
+
+func (v *Verifier) cut(ctx context.Context, r change.Reader, i int) ([]unit, error) {
+	t := &v.Tables[i]
+	whole := []unit{{table: i}}
+	n := t.Select.Table.Bytes / unitBytes
+	if len(t.Key) == 0 || n < 1 || !isInt(t.Key[0]) {
+		return whole, nil
+	}
+	first, last, err := r.Bounds(ctx, &t.Select)
+	if err != nil || first == nil {
+		return whole, err
+	}
+	lo, ok1 := new(big.Int).SetString(string(first[0]), 10)
+	hi, ok2 := new(big.Int).SetString(string(last[0]), 10)
+	if !ok1 || !ok2 {
+		return nil, fmt.Errorf("bounds %q and %q are not integers", first[0], last[0])
+	}
+	width := new(big.Int).Sub(hi, lo)
+	if width.IsInt64() {
+		n = min(n, width.Int64())
+	}
+	var units []unit
+	after := ""
+	for k := int64(1); k <= n; k++ {
+		c := new(big.Int).Mul(width, big.NewInt(k))
+		c.Div(c, big.NewInt(n+1)).Add(c, lo)
+		units = append(units, unit{table: i, lo: after, hi: c.String()})
+		after = c.Add(c, big.NewInt(1)).String()
+	}
+	return append(units, unit{table: i, lo: after}), nil
+}
+
+func isInt(p Pair) bool {
+	_, ok := p.Source.Type.(schema.Int)
+	return ok
+}
+
+// queries are the two sides' queries for a unit.
+func (v *Verifier) queries(u unit) (source, target *change.SumQuery) {
+	t := &v.Tables[u.table]
+	source = &change.SumQuery{Table: t.Select.Table.Name, Lo: u.lo, Hi: u.hi, Mod: u.mod, Rem: u.rem}
+	target = &change.SumQuery{Table: t.Target, Lo: u.lo, Hi: u.hi, Mod: u.mod, Rem: u.rem}
+	for _, p := range t.Columns {
+		source.Columns = append(source.Columns, change.SumColumn{Column: p.Source, Form: p.Form})
+		target.Columns = append(target.Columns, change.SumColumn{Column: p.Target, Form: p.Form})
+	}
+	for _, p := range t.Key {
+		source.Key = append(source.Key, change.SumColumn{Column: p.Source, Form: p.Form})
+		target.Key = append(target.Key, change.SumColumn{Column: p.Target, Form: p.Form})
+	}
+	return source, target
+}
+
+// both runs one question on both sides at the same time.
+func both[T any](ctx context.Context, v *Verifier, ask func(context.Context, change.Summer, bool) (T, error)) (source, target T, err error) {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { source, err = ask(ctx, v.Source, true); return err })
+	g.Go(func() (err error) { target, err = ask(ctx, v.Target, false); return err })
+	err = g.Wait()
+	return source, target, err
+}
+
+// sums returns both sides' groups of a unit.
+func (v *Verifier) sums(ctx context.Context, u unit, buckets uint64) (source, target map[uint64]change.Sum, err error) {
+	sq, tq := v.queries(u)
+	sq.Buckets, tq.Buckets = buckets, buckets
+	return both(ctx, v, func(ctx context.Context, s change.Summer, isSource bool) (map[uint64]change.Sum, error) {
+		q := tq
+		if isSource {
+			q = sq
+		}
+		list, err := s.Sums(ctx, q)
+		m := make(map[uint64]change.Sum, len(list))
+		for _, x := range list {
+			m[x.Group] = x
+		}
+		return m, err
+	})
+}
+
+// unit compares one unit and, where the sums differ, what is in it.
+func (v *Verifier) unit(ctx context.Context, u unit) (found, error) {
+	source, target, err := v.sums(ctx, u, 1)
+	if err != nil {
+		return found{}, err
+	}
+	s, t := source[0], target[0]
+	f := found{rowsSource: s.Rows, rowsTarget: t.Rows, bySum: s == t}
+	if f.bySum {
+		return f, nil
+	}
+	return f, v.narrow(ctx, u, max(s.Rows, t.Rows), &f)
+}
+
+// narrow finds the differing rows of a unit of that many rows: by buckets of the
+// key's hash, then row by row.
+func (v *Verifier) narrow(ctx context.Context, u unit, rows int64, f *found) error {
+	if rows <= rowsDirect {
+		return v.rows(ctx, u, f)
+	}
+	buckets := uint64(max(2, min(4096, rows/64)))
+	if rows > rowsAtOnce {
+		buckets = max(buckets, uint64(rows/(rowsAtOnce/2)))
+	}
+	source, target, err := v.sums(ctx, u, buckets)
+	if err != nil {
+		return err
+	}
+	differing := make([]uint64, 0, fewBuckets)
+	for b := range buckets {
+		if source[b] != target[b] {
+			differing = append(differing, b)
+		}
+	}
+	if len(differing) > fewBuckets && rows <= rowsAtOnce {
+		return v.rows(ctx, u, f)
+	}
+	if len(differing) > fewBuckets {
+		return v.parts(ctx, u, rows, f)
+	}
+	mod := max(1, u.mod)
+	for _, b := range differing {
+		sub := u
+		sub.mod, sub.rem = mod*buckets, u.rem+mod*b
+		if err := v.narrow(ctx, sub, max(source[b].Rows, target[b].Rows), f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parts compares a unit that differs nearly everywhere, in parts that fit in memory.
+func (v *Verifier) parts(ctx context.Context, u unit, rows int64, f *found) error {
+	n := uint64(rows/(rowsAtOnce/2) + 1)
+	mod := max(1, u.mod)
+	for b := range n {
+		sub := u
+		sub.mod, sub.rem = mod*n, u.rem+mod*b
+		if err := v.rows(ctx, sub, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}

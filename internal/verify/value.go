@@ -1,0 +1,175 @@
+package verify
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"math/big"
+	"strconv"
+	"strings"
+
+	"github.com/bascule/bascule/internal/change"
+)
+
+// equal compares two canonical texts. Only the forms that the two dialects may
+// spell differently are looked into; all others are equal byte by byte or not at all.
+func equal(f change.Form, a, b change.Value) bool {
+	if a.Null || b.Null {
+		return a.Null == b.Null
+	}
+	if a.Text == b.Text {
+		return true
+	}
+	switch f.Kind {
+	case change.FormFloat:
+		x, err1 := strconv.ParseFloat(a.Text, 64)
+		y, err2 := strconv.ParseFloat(b.Text, 64)
+		// Bits, not ==: -0 is not 0 to an application that divides by it.
+		return err1 == nil && err2 == nil && math.Float64bits(x) == math.Float64bits(y)
+	case change.FormJSON:
+		return jsonEqual(a.Text, b.Text)
+	default:
+		return false
+	}
+}
+
+// jsonEqual compares two JSON texts as values: members in any order, numbers by
+// value whatever their spelling. A text that is not JSON equals nothing.
+func jsonEqual(a, b string) bool {
+	x, err1 := parseJSON(a)
+	y, err2 := parseJSON(b)
+	return err1 == nil && err2 == nil && sameJSON(x, y)
+}
+
+func parseJSON(s string) (any, error) {
+	d := json.NewDecoder(bytes.NewReader([]byte(s)))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); err != io.EOF { //nolint:errorlint // Decoder returns io.EOF itself at the end
+		return nil, fmt.Errorf("text after the document")
+	}
+	return v, nil
+}
+
+func sameJSON(a, b any) bool {
+	switch x := a.(type) {
+	case map[string]any:
+		y, ok := b.(map[string]any)
+		if !ok || len(x) != len(y) {
+			return false
+		}
+		for k, v := range x {
+			w, ok := y[k]
+			if !ok || !sameJSON(v, w) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		y, ok := b.([]any)
+		if !ok || len(x) != len(y) {
+			return false
+		}
+		for i := range x {
+			if !sameJSON(x[i], y[i]) {
+				return false
+			}
+		}
+		return true
+	case json.Number:
+		y, ok := b.(json.Number)
+		return ok && sameNumber(x.String(), y.String())
+	default:
+		return a == b
+	}
+}
+
+// sameNumber compares two decimal numbers exactly, without ever expanding an
+// exponent: digits without leading and trailing zeros, and the power of ten of the last.
+func sameNumber(a, b string) bool {
+	n1, d1, e1, ok1 := normalise(a)
+	n2, d2, e2, ok2 := normalise(b)
+	return ok1 && ok2 && n1 == n2 && d1 == d2 && e1.Cmp(e2) == 0
+}
+
+func normalise(s string) (negative bool, digits string, exponent *big.Int, ok bool) {
+	negative = strings.HasPrefix(s, "-")
+	s = strings.TrimPrefix(s, "-")
+	exponent = new(big.Int)
+	if i := strings.IndexAny(s, "eE"); i >= 0 {
+		if _, ok = exponent.SetString(strings.TrimPrefix(s[i+1:], "+"), 10); !ok {
+			return false, "", exponent, false
+		}
+		s = s[:i]
+	}
+	whole, fraction, _ := strings.Cut(s, ".")
+	exponent.Sub(exponent, big.NewInt(int64(len(fraction))))
+	digits = strings.TrimLeft(whole+fraction, "0")
+	trimmed := strings.TrimRight(digits, "0")
+	exponent.Add(exponent, big.NewInt(int64(len(digits)-len(trimmed))))
+	if trimmed == "" {
+		// jsonb has no negative zero, so zero has no sign here.
+		return false, "", new(big.Int), true
+	}
+	return negative, trimmed, exponent, true
+}
+
+// shownBytes is how much of a long value is printed.
+const shownBytes = 120
+
+// show renders two differing values so that NULL, ” and a trailing space can be
+// told apart; of long ones it shows the part around the first difference.
+func show(a, b change.Value) (source, target string) {
+	at := 0
+	for at < len(a.Text) && at < len(b.Text) && a.Text[at] == b.Text[at] {
+		at++
+	}
+	return window(a, at), window(b, at)
+}
+
+func window(v change.Value, at int) string {
+	switch {
+	case v.Null:
+		return "NULL"
+	case len(v.Text) <= shownBytes:
+		return strconv.Quote(v.Text)
+	}
+	lo := max(0, min(at, len(v.Text))-shownBytes/2)
+	hi := min(len(v.Text), lo+shownBytes)
+	return fmt.Sprintf("%s (bytes %d to %d of %d)", strconv.Quote(strings.ToValidUTF8(v.Text[lo:hi], "\uFFFD")), lo, hi, len(v.Text))
+}
+
+func keyText(t *Table, key []string) string {
+	parts := make([]string, len(key))
+	for i, k := range key {
+		if i < len(t.Key) && t.Key[i].Form.Kind != change.FormInteger {
+			k = strconv.Quote(k)
+		}
+		if i < len(t.Key) {
+			k = string(t.Key[i].Source.Name) + "=" + k
+		}
+		parts[i] = k
+	}
+	return strings.Join(parts, ", ")
+}
+
+// rowText renders a whole row, shortened.
+func rowText(t *Table, values []change.Value) string {
+	var b strings.Builder
+	for i, v := range values {
+		if i >= len(t.Columns) || b.Len() > 2*shownBytes {
+			b.WriteString(", ...")
+			break
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%s=%s", t.Columns[i].Source.Name, window(v, 0))
+	}
+	return b.String()
+}
