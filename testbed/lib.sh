@@ -64,6 +64,9 @@ lock() {
   flock 9
 }
 
+# unavailable is the exit code for a kind that this machine does not have.
+readonly unavailable=3
+
 # sid_ready tells whether the sid tree was installed to its end.
 sid_ready() { [ -e "$sid/.complete" ]; }
 
