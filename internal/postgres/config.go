@@ -1,0 +1,82 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/bascule/bascule/internal/fault"
+)
+
+// Config names a PostgreSQL database and how to log in to it. It is made by
+// ParseConfig; the zero value cannot be opened.
+type Config struct {
+	// Password, when set, is asked before every new connection, so that tokens that
+	// expire while a copy runs are fetched again. It wins over a password in the DSN.
+	Password func(ctx context.Context) (string, error)
+
+	pool *pgxpool.Config
+}
+
+// ParseConfig reads a libpq URL (postgres://user@host:port/db?sslmode=verify-full)
+// or a libpq key=value string, with the PG* environment variables, the password
+// file and the service file as libpq has them. An error never shows the password.
+func ParseConfig(dsn string) (Config, error) {
+	p, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return Config{}, fault.New(fault.Usage, "read the target's connection string", err,
+			"use postgres://user@host:5432/database?sslmode=verify-full, or host=... port=... user=... dbname=...")
+	}
+	return Config{pool: p}, nil
+}
+
+// Redacted returns the connection as a URL for people: user, host, port,
+// database; never a password or any other parameter.
+func (c Config) Redacted() string {
+	if c.pool == nil {
+		return "postgres://"
+	}
+	cc := c.pool.ConnConfig
+	u := url.URL{Scheme: "postgres", Path: "/" + cc.Database}
+	if cc.User != "" {
+		u.User = url.User(cc.User)
+	}
+	if strings.HasPrefix(cc.Host, "/") {
+		u.RawQuery = url.Values{"host": {cc.Host}, "port": {strconv.Itoa(int(cc.Port))}}.Encode()
+	} else {
+		u.Host = net.JoinHostPort(cc.Host, strconv.Itoa(int(cc.Port)))
+	}
+	return u.String()
+}
+
+// Database returns the name of the database that is connected to.
+func (c Config) Database() string { return c.pool.ConnConfig.Database }
+
+// user returns the role that logs in, as a GRANT names it.
+func (c Config) user() string { return c.pool.ConnConfig.User }
+
+// password asks for a fresh secret, where one is configured.
+func (c Config) password(ctx context.Context, fallback string) (string, error) {
+	if c.Password == nil {
+		return fallback, nil
+	}
+	p, err := c.Password(ctx)
+	if err != nil {
+		return "", fault.New(fault.Login, "get the password for "+c.Redacted(), err,
+			"run the command or read the file that the password reference names, as the same user")
+	}
+	return p, nil
+}
+
+// validate refuses a Config that ParseConfig did not make.
+func (c Config) validate() error {
+	if c.pool == nil {
+		return fault.New(fault.Usage, "open the target", fmt.Errorf("the configuration is empty"), "make it with ParseConfig")
+	}
+	return nil
+}

@@ -1,0 +1,202 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/schema"
+)
+
+// object is one thing that a migration made. Kind is table, type, collation or schema.
+type object struct{ Kind, Name string }
+
+// String returns the object as a person names it.
+func (o object) String() string { return o.Kind + " " + o.Name }
+
+// objectsIn lists the schema itself, its tables, enum types and collations, in an
+// order in which they can be dropped, without what belongs to extensions.
+func objectsIn(ctx context.Context, q querier, name schema.Name) ([]object, error) {
+	rows, err := q.Query(ctx, `SELECT kind, name FROM (
+			SELECT 1 AS o, 'table' AS kind, relname::text AS name, c.oid, 'pg_class'::regclass AS class
+				FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = $1 AND relkind IN ('r', 'p')
+			UNION ALL SELECT 2, 'type', typname, t.oid, 'pg_type'::regclass
+				FROM pg_type t JOIN pg_namespace n ON n.oid = typnamespace WHERE nspname = $1 AND typtype = 'e'
+			UNION ALL SELECT 3, 'collation', collname, c.oid, 'pg_collation'::regclass
+				FROM pg_collation c JOIN pg_namespace n ON n.oid = collnamespace WHERE nspname = $1
+			UNION ALL SELECT 4, 'schema', nspname, oid, 'pg_namespace'::regclass FROM pg_namespace WHERE nspname = $1
+		) all_of_it
+		WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = class AND d.objid = oid AND d.deptype = 'e')
+		ORDER BY o, name COLLATE "C"`, string(name))
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[object])
+}
+
+// Drop removes what the ledger says that the migration made and that is still
+// there, and its record, in one transaction; the last migration's end removes the ledger
+// too. Nothing else is removed: what depends on a table, such as a view made later, makes
+// it refuse. dry changes nothing. It returns what it removed, or would.
+func (e *End) Drop(ctx context.Context, name schema.Name, dry bool) ([]string, error) {
+	op := fmt.Sprintf("drop the migration into schema %q", name)
+	if v, err := e.ledgerAt(ctx, e.control); err != nil || v == 0 {
+		return nil, e.fail(op, err)
+	}
+	var list []string
+	err := e.inTx(ctx, func(tx pgx.Tx) error {
+		var err error
+		if list, err = e.drop(ctx, tx, name, dry); err != nil {
+			return err
+		}
+		if dry {
+			return errDry
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errDry) {
+		return nil, e.fail(op, refusedIfUsed(err))
+	}
+	return list, nil
+}
+
+// errDry rolls a dry run back. Drop alone sees it.
+var errDry = errors.New("dry run")
+
+func (e *End) drop(ctx context.Context, tx pgx.Tx, name schema.Name, dry bool) ([]string, error) {
+	if !dry {
+		// Lanes hold their task and their tables: better to refuse than to wait behind a copy.
+		if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = '5s'"); err != nil {
+			return nil, err
+		}
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(ledgerLock)); err != nil {
+			return nil, err
+		}
+	}
+	made, err := e.made(ctx, tx, name)
+	if err != nil || made == nil {
+		return nil, err
+	}
+	list := make([]string, 0, len(made)+1)
+	for _, o := range made {
+		list = append(list, o.String())
+	}
+	list = append(list, fmt.Sprintf("record of the migration into schema %s", name))
+	var last bool
+	if err := tx.QueryRow(ctx, "SELECT NOT EXISTS (SELECT FROM bascule.migration WHERE schema <> $1)", string(name)).Scan(&last); err != nil {
+		return nil, err
+	}
+	if last {
+		list = append(list, "schema bascule")
+	}
+	if dry {
+		return list, nil
+	}
+	if _, err := tx.Exec(ctx, `SELECT FROM bascule.task WHERE migration = (SELECT id FROM bascule.migration WHERE schema = $1) FOR UPDATE NOWAIT`, string(name)); err != nil {
+		return nil, err
+	}
+	if err := dropObjects(ctx, tx, name, made); err != nil {
+		return nil, err
+	}
+	if _, err := tx.Exec(ctx, "DELETE FROM bascule.migration WHERE schema = $1", string(name)); err != nil {
+		return nil, err
+	}
+	if last {
+		// Its tables one by one: an object that is not the ledger's keeps the schema.
+		_, err = tx.Conn().PgConn().Exec(ctx, `DROP TABLE bascule.loss, bascule.task, bascule.object, bascule.migration, bascule.ledger_version;
+			DROP SEQUENCE bascule.attempts; DROP SCHEMA bascule`).ReadAll()
+	}
+	return list, err
+}
+
+// made returns what the migration made and is still there, in an order in which it can
+// be dropped; nil when there is no such migration.
+func (e *End) made(ctx context.Context, tx pgx.Tx, name schema.Name) ([]object, error) {
+	r, err := e.record(ctx, tx, name)
+	if err != nil || r == nil {
+		return nil, err
+	}
+	rows, err := tx.Query(ctx, `SELECT kind, name FROM bascule.object
+		WHERE migration = (SELECT id FROM bascule.migration WHERE schema = $1)`, string(name))
+	if err != nil {
+		return nil, err
+	}
+	noted, err := pgx.CollectRows(rows, pgx.RowToStructByPos[object])
+	if err != nil {
+		return nil, err
+	}
+	there, err := objectsIn(ctx, tx, name)
+	if err != nil {
+		return nil, err
+	}
+	isNoted := map[object]bool{}
+	for _, o := range noted {
+		isNoted[o] = true
+	}
+	both, foreign := []object{}, false
+	for _, o := range there {
+		switch {
+		case !isNoted[o]:
+			foreign = true
+		case o.Kind == "schema" && foreign:
+			// Somebody else put something into our schema: it stays. The schema is last in there.
+		default:
+			both = append(both, o)
+		}
+	}
+	return both, nil
+}
+
+// dropObjects drops tables in one statement, since they refer to each other, and
+// without CASCADE, since what else refers to them is not ours.
+func dropObjects(ctx context.Context, tx pgx.Tx, name schema.Name, made []object) error {
+	var tables []string
+	var rest []string
+	for _, o := range made {
+		n := qualify(name, schema.Name(o.Name))
+		switch o.Kind {
+		case "table":
+			tables = append(tables, n)
+		case "type":
+			rest = append(rest, "DROP TYPE "+n)
+		case "collation":
+			rest = append(rest, "DROP COLLATION "+n)
+		case "schema":
+			rest = append(rest, "DROP SCHEMA "+quoteText(o.Name))
+		}
+	}
+	if len(tables) > 0 {
+		rest = append([]string{"DROP TABLE " + strings.Join(tables, ", ")}, rest...)
+	}
+	for _, sql := range rest {
+		if _, err := tx.Exec(ctx, sql); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refusedIfUsed turns «in use» and «others depend on it» into refusals.
+func refusedIfUsed(err error) error {
+	p := unwrapPg(err)
+	if p == nil {
+		return err
+	}
+	switch p.Code {
+	case "55P03":
+		return &fault.Error{
+			Class: fault.Refused, Op: "lock what is to be dropped", Err: &serverError{p},
+			Hint: "a copy still runs, or somebody uses the tables: stop it first (see pg_stat_activity)",
+		}
+	case "2BP01":
+		return &fault.Error{
+			Class: fault.Refused, Op: "keep what bascule did not make", Err: &serverError{p},
+			Hint: "something made later depends on it: drop that yourself, then run the same command again",
+		}
+	}
+	return err
+}
