@@ -82,6 +82,9 @@ func (f *frames) Read(p []byte) (int, error) {
 		if f.left > 0 {
 			n, err := f.in.Read(p[:min(len(p), f.left)])
 			f.left -= n
+			if errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
 			return n, err
 		}
 		n, err := f.next(p)

@@ -149,8 +149,8 @@ func splitText(data []byte, lo, hi int, out []change.Span) error {
 	return nil
 }
 
-// sizeHint returns a lower bound of the length of the whole row of which part is the beginning: the announced length of the
-// value in which the part ends, and at least one byte for each later column. It lets a giant row's buffer grow once.
+// sizeHint returns a lower bound of the length of the whole row of which part is the beginning: up to the end of the value in
+// which the part ends. It lets a giant row's buffer grow once.
 func sizeHint(kinds []kind, columns int, part []byte) int {
 	pos := 0
 	if kinds != nil {
@@ -160,7 +160,7 @@ func sizeHint(kinds []kind, columns int, part []byte) int {
 	}
 	for i := range columns {
 		if pos >= len(part) {
-			return pos + columns - i
+			return pos
 		}
 		n := 0
 		switch {
