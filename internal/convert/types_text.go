@@ -1,0 +1,96 @@
+package convert
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/bascule/bascule/internal/finding"
+	"github.com/bascule/bascule/internal/schema"
+)
+
+func decideText(src schema.Text, col string) decision {
+	switch {
+	case src.MaxBytes > 0:
+		return decision{typ: schema.Text{}, why: spellSource(src) + " becomes text."}
+	case src.Length == 0: // CHAR(0), VARCHAR(0): PostgreSQL has no varchar(0)
+		return decision{typ: schema.Text{}, why: spellSource(src) + " becomes text that must be empty.", check: col + " = ''"}
+	case src.Fixed:
+		return decision{
+			typ: schema.Text{Length: src.Length},
+			why: fmt.Sprintf("CHAR(%d) becomes varchar(%d): MySQL strips trailing spaces when it reads, PostgreSQL's char pads them.", src.Length, src.Length),
+		}
+	}
+	return decision{typ: schema.Text{Length: src.Length}, why: fmt.Sprintf("VARCHAR(%d) becomes varchar(%d); both count characters.", src.Length, src.Length)}
+}
+
+// decideEnum chooses text with a check unless a native enum is named: its
+// members can be changed in one transaction, and applications bind it as text.
+// The empty string stays allowed unless the whole column was read without one.
+func (t *tablePlan) decideEnum(r ref, src schema.Enum, col string, a asked) decision {
+	members := src.Members
+	empty := ""
+	if !slices.Contains(members, "") && !t.evidence.absent(t.tied.of(r), schema.AskEmptyEnum) {
+		members = append([]string{""}, members...)
+		empty = "; '' is allowed as well, because " + t.emptyWhy(r)
+	}
+	if _, native := a.typ.(schema.Enum); native {
+		return decision{
+			typ: schema.Enum{Members: members},
+			why: fmt.Sprintf("The operator named enum for %s: %d members in the source's order%s.", a.from, len(src.Members), empty),
+		}
+	}
+	return decision{
+		typ:   schema.Text{},
+		why:   fmt.Sprintf("ENUM becomes text with a check on its %d members%s.", len(src.Members), empty),
+		check: fmt.Sprintf("%s IN (%s)", col, textList(members)),
+	}
+}
+
+func (t *tablePlan) emptyWhy(r ref) string {
+	if n := t.total(t.tied.of(r), schema.AskEmptyEnum); n > 0 {
+		return fmt.Sprintf("%d rows hold it", n)
+	}
+	return "nothing proves that no row holds it"
+}
+
+// decideSet chooses text as the default: the application reads and writes the
+// same 'a,b' as before, while text[] would change every statement that touches
+// the column.
+func decideSet(src schema.Set, col string, a asked) decision {
+	members := fmt.Sprintf("ARRAY[%s]::text[]", textList(src.Members))
+	if _, array := a.typ.(schema.TextArray); array {
+		return decision{
+			typ:   schema.TextArray{},
+			why:   fmt.Sprintf("The operator named text[] for %s.", a.from),
+			check: fmt.Sprintf("%s <@ %s", col, members),
+		}
+	}
+	return decision{
+		typ:   schema.Text{},
+		why:   fmt.Sprintf("SET becomes text, members joined by commas as MySQL shows them, with a check on its %d members.", len(src.Members)),
+		check: fmt.Sprintf("string_to_array(%s, ',') <@ %s", col, members),
+	}
+}
+
+// decideJSON: jsonb keeps what MySQL's JSON keeps, except \u0000; MariaDB's
+// JSON is text, whose key order and duplicates only json keeps.
+func (t *tablePlan) decideJSON(r ref, src schema.JSON) decision {
+	if !src.Parsed {
+		return decision{typ: schema.JSON{}, why: "MariaDB's JSON is text and becomes json, which keeps key order and duplicates; jsonb can be named."}
+	}
+	n := t.evidence.found(r, schema.AskJSONNul)
+	if accepted, _ := t.opt.accepts(finding.LossJSONNul, r); n > 0 && !accepted {
+		return decision{typ: schema.JSON{}, why: fmt.Sprintf(`JSON becomes json: %d documents hold \u0000, which jsonb refuses.`, n)}
+	}
+	return decision{typ: schema.JSON{Parsed: true}, why: "JSON becomes jsonb; both drop duplicate keys and the order of keys."}
+}
+
+// textList is SQL for a list of strings.
+func textList(ss []string) string {
+	quoted := make([]string, len(ss))
+	for i, s := range ss {
+		quoted[i] = quoteText(s)
+	}
+	return strings.Join(quoted, ", ")
+}
