@@ -1,0 +1,173 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bascule/bascule/internal/change"
+	"github.com/bascule/bascule/internal/fault"
+)
+
+// tables renders n small tables t0, t1 ... with a column id.
+func tables(n int) []change.Statement {
+	stmts := []change.Statement{{Stage: change.StageSchema, What: "schema app", SQL: "CREATE SCHEMA IF NOT EXISTS app"}}
+	for i := range n {
+		name := fmt.Sprintf("t%d", i)
+		stmts = append(stmts, change.Statement{
+			Stage: change.StageSchema, Table: nameOf(name), What: "table " + name, SQL: "CREATE TABLE app." + name + " (id bigint NOT NULL)",
+		})
+	}
+	return stmts
+}
+
+func TestCreateRaced(t *testing.T) {
+	onEachServer(t, func(t *testing.T, d *database) {
+		const racers = 5
+		var wg sync.WaitGroup
+		records := make([]*change.Record, racers)
+		errs := make([]error, racers)
+		for i := range racers {
+			e := d.open(t)
+			wg.Go(func() {
+				records[i], errs[i] = e.Create(t.Context(), change.Record{
+					Schema: "app", Source: fmt.Sprintf("racer %d", i), SourceID: "s", Plan: []byte(`{"n":"\u0000"}`), Position: "p0",
+				}, tables(3), []change.Task{{Kind: change.TaskChunk, Table: "t0", Stage: change.StageCopy}})
+			})
+		}
+		wg.Wait()
+		for i := range racers {
+			if errs[i] != nil {
+				t.Fatalf("racer %d: %v", i, errs[i])
+			}
+			if diff := cmp.Diff(records[0], records[i]); diff != "" {
+				t.Errorf("racers 0 and %d got different records:\n%s", i, diff)
+			}
+		}
+		got := query(t, d.owner, "SELECT (SELECT count(*) FROM bascule.migration), (SELECT count(*) FROM bascule.task), (SELECT count(*) FROM bascule.object)")
+		if got[0] != "1|1|4" {
+			t.Errorf("migrations|tasks|objects = %s, want 1|1|4 (three tables and the schema)", got[0])
+		}
+		again, err := d.open(t).Open(t.Context(), "app")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(records[0], again); diff != "" {
+			t.Errorf("Open returns another record (-created +opened):\n%s", diff)
+		}
+	})
+}
+
+func TestCreateRefuses(t *testing.T) {
+	tests := map[string]struct {
+		before, in string
+		class      fault.Class
+	}{
+		"a table that is there":   {"CREATE SCHEMA app; CREATE TABLE app.t1 (); CREATE TABLE app.mine ()", "t1", fault.Refused},
+		"a view of that name":     {"CREATE SCHEMA app; CREATE VIEW app.t0 AS SELECT 1", "t0", fault.Refused},
+		"a type of that name":     {"CREATE SCHEMA app; CREATE TYPE app.t0 AS ENUM ()", "t0", fault.Refused},
+		"a ledger that is newer":  {"CREATE SCHEMA bascule; CREATE TABLE bascule.ledger_version AS SELECT 99 AS version", "99", fault.Unsupported},
+		"a schema of another one": {"CREATE SCHEMA app AUTHORIZATION postgres", "permission denied", fault.Privilege},
+	}
+	onEachServer(t, func(t *testing.T, d *database) {
+		for reason, tc := range tests {
+			t.Run(strings.ReplaceAll(reason, " ", "_"), func(t *testing.T) {
+				exec(t, d.admin.String(), "DROP SCHEMA IF EXISTS app CASCADE; DROP SCHEMA IF EXISTS bascule CASCADE", tc.before)
+				if tc.class != fault.Privilege {
+					exec(t, d.admin.String(), fmt.Sprintf("DO $$ DECLARE s name; BEGIN FOR s IN SELECT nspname FROM pg_namespace WHERE nspname IN ('app', 'bascule') LOOP EXECUTE format('ALTER SCHEMA %%I OWNER TO %s', s); END LOOP; END $$", d.role),
+						fmt.Sprintf("GRANT SELECT ON ALL TABLES IN SCHEMA %s TO %s", map[bool]string{true: "bascule", false: "app"}[tc.class == fault.Unsupported], d.role))
+				}
+				_, err := d.open(t).Create(t.Context(), change.Record{Schema: "app"}, tables(2), nil)
+				if err == nil || fault.ClassOf(err) != tc.class || !strings.Contains(err.Error(), tc.in) {
+					t.Fatalf("Create = %v (%s), want class %s and %q", err, fault.ClassOf(err), tc.class, tc.in)
+				}
+				if fault.HintOf(err) == "" {
+					t.Errorf("%v has no hint", err)
+				}
+				if got := query(t, d.admin.String(), "SELECT to_regclass('bascule.task') IS NULL"); got[0] != "t" {
+					t.Error("a refused Create left a ledger")
+				}
+			})
+		}
+	})
+}
+
+func TestAmend(t *testing.T) {
+	onEachServer(t, func(t *testing.T, d *database) {
+		e := d.open(t)
+		if _, err := e.Create(t.Context(), change.Record{Schema: "app"}, tables(1), nil); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // it may run twice
+			if err := e.Amend(t.Context(), "app", []byte(`{"a": 1}`), []change.Relax{{Table: "t0", Column: "id"}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r, err := e.Open(t.Context(), "app")
+		if err != nil || string(r.Plan) != `{"a": 1}` {
+			t.Errorf("plan = %s, %v", r.Plan, err)
+		}
+		exec(t, d.owner, "INSERT INTO app.t0 VALUES (NULL)")
+		if err := e.Amend(t.Context(), "nowhere", []byte(`{}`), nil); fault.ClassOf(err) != fault.Usage {
+			t.Errorf("amending nothing = %v", err)
+		}
+	})
+}
+
+func TestDrop(t *testing.T) {
+	onEachServer(t, func(t *testing.T, d *database) {
+		e := d.open(t)
+		if list, err := e.Drop(t.Context(), "app", false); err != nil || list != nil {
+			t.Fatalf("dropping nothing = %v, %v", list, err)
+		}
+		exec(t, d.owner, "CREATE SCHEMA app; CREATE TABLE app.mine (); CREATE TYPE app.my_type AS ENUM ('a')")
+		if _, err := e.Create(t.Context(), change.Record{Schema: "app"}, e.Render(everything()), nil); err != nil {
+			t.Fatal(err)
+		}
+		drain(t, e)
+		want := []string{
+			`table odd "name" \ 'q'`, "table types", "type types_e", "collation und-u-ks-level1",
+			"record of the migration into schema app", "schema bascule",
+		}
+		list, err := e.Drop(t.Context(), "app", true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, list); diff != "" {
+			t.Errorf("dry list (-want +got):\n%s", diff)
+		}
+		exec(t, d.owner, "CREATE VIEW app.on_top AS SELECT id FROM app.types")
+		if _, err := e.Drop(t.Context(), "app", false); fault.ClassOf(err) != fault.Refused || fault.HintOf(err) == "" {
+			t.Errorf("dropping what a view needs = %v", err)
+		}
+		exec(t, d.owner, "DROP VIEW app.on_top")
+		if _, err := e.Drop(t.Context(), "app", false); err != nil {
+			t.Fatal(err)
+		}
+		left := query(t, d.owner, `SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname IN ('app', 'bascule')
+			UNION ALL SELECT typname FROM pg_type t JOIN pg_namespace n ON n.oid = typnamespace WHERE nspname = 'app' AND typtype = 'e'
+			UNION ALL SELECT nspname FROM pg_namespace WHERE nspname IN ('app', 'bascule')`)
+		if diff := cmp.Diff([]string{"mine", "my_type", "app"}, left); diff != "" {
+			t.Errorf("left after the drop (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestOpenWithoutLedger sees that looking makes nothing.
+func TestOpenWithoutLedger(t *testing.T) {
+	onEachServer(t, func(t *testing.T, d *database) {
+		r, err := d.open(t).Open(t.Context(), "app")
+		if r != nil || err != nil {
+			t.Errorf("Open = %v, %v", r, err)
+		}
+		if got := query(t, d.owner, "SELECT count(*) FROM pg_namespace WHERE nspname = 'bascule'"); got[0] != "0" {
+			t.Error("Open made the ledger")
+		}
+	})
+}
+
+var errBoom = errors.New("boom")
