@@ -1,0 +1,307 @@
+package migration
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bascule/bascule/internal/change"
+	"github.com/bascule/bascule/internal/convert"
+	"github.com/bascule/bascule/internal/event"
+	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/finding"
+	"github.com/bascule/bascule/internal/schema"
+	"github.com/bascule/bascule/internal/snapshot"
+)
+
+// CopyResult is what one run of Copy did.
+type CopyResult struct {
+	Tables int `json:"tables"`
+	// Rows and Bytes count what this process loaded.
+	Rows  int64 `json:"rows"`
+	Bytes int64 `json:"bytes"`
+	// Aborted counts this process's chunks that were rolled back and done again.
+	Aborted  int64           `json:"aborted"`
+	Elapsed  time.Duration   `json:"elapsed_ns"`
+	Losses   change.Losses   `json:"-"`
+	Position change.Position `json:"position"`
+}
+
+// Copy makes the schema and copies every table, or joins and resumes a copy that
+// was begun. It returns when the ledger has nothing left to do, whoever did it.
+func (m *Migration) Copy(ctx context.Context) (*CopyResult, error) {
+	began := time.Now()
+	rec, plan, err := m.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := &snapshot.Copier{
+		Source: m.Source, Queue: m.Target.Queue(rec.Schema), Tables: tables(plan), At: rec.Position,
+		Lanes: m.lanes(), Retry: m.retry(), Events: m.Events, Log: m.Log,
+	}
+	if err := m.announce(ctx, rec, plan); err != nil {
+		return nil, err
+	}
+	var done snapshot.Result
+	err = m.phase("copy", func() (err error) {
+		done, err = c.Run(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, m.explain(ctx, rec, err)
+	}
+	res := &CopyResult{
+		Tables: len(plan.Tables), Rows: done.Rows, Bytes: done.Bytes, Aborted: done.Aborted,
+		Elapsed: time.Since(began), Position: rec.Position,
+	}
+	res.Losses, err = m.Target.Losses(ctx, rec.Schema)
+	return res, err
+}
+
+// begin opens the ledger's record, or makes it.
+func (m *Migration) begin(ctx context.Context) (*change.Record, *convert.Plan, error) {
+	rec, err := m.Target.Open(ctx, m.name())
+	if err != nil {
+		return nil, nil, err
+	}
+	if rec == nil {
+		if rec, err = m.create(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	return m.join(ctx, rec)
+}
+
+// create plans, checks, and makes schema and ledger in one transaction.
+func (m *Migration) create(ctx context.Context) (*change.Record, error) {
+	in, err := m.input(ctx, func(q schema.Question) bool { return q.Decides })
+	if err != nil {
+		return nil, err
+	}
+	plan, err := convert.New(*in)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.phase("check", func() error { return m.admit(ctx, in.Source, plan) }); err != nil {
+		return nil, err
+	}
+	rec := change.Record{Schema: m.name(), Created: time.Now().UTC()}
+	if rec.SourceID, rec.Source, err = m.Source.Identity(ctx); err != nil {
+		return nil, err
+	}
+	if rec.Plan, err = json.Marshal(in); err != nil {
+		return nil, fmt.Errorf("store the plan: %w", err)
+	}
+	if rec.Position, err = m.Source.Position(ctx); err != nil {
+		return nil, err
+	}
+	var tasks []change.Task
+	err = m.Source.Lane(ctx, rec.Position, func(ctx context.Context, r change.Reader) (err error) {
+		tasks, err = snapshot.Seed(ctx, r, tables(plan))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var made *change.Record
+	err = m.phase("schema", func() (err error) {
+		made, err = m.Target.Create(ctx, rec, m.Target.Render(plan.Target), tasks)
+		return err
+	})
+	return made, err
+}
+
+// admit reports the findings of both ends and of the plan, and refuses while one of them
+// would make the copy fail or lose something nobody named.
+func (m *Migration) admit(ctx context.Context, db *schema.Database, plan *convert.Plan) error {
+	fs, err := m.check(ctx, db)
+	if err != nil {
+		return err
+	}
+	all := append(fs, plan.Findings...)
+	for _, f := range all {
+		m.emit(event.Found{Finding: f})
+	}
+	return refuse(all)
+}
+
+func refuse(fs []finding.Finding) error {
+	var stop []string
+	class := fault.Refused
+	for _, f := range fs {
+		if f.Severity == finding.Blocker && !f.Accepted {
+			stop = append(stop, strings.TrimSpace(fmt.Sprintf("%s %s: %s", f.Code, f.Object, f.What)))
+		}
+	}
+	if len(stop) == 0 {
+		return nil
+	}
+	return fault.New(class, "prepare the copy", fmt.Errorf("%d findings stand against it: %s", len(stop), strings.Join(stop, "; ")),
+		"what to do about each is in the report of: bascule db plan")
+}
+
+// join takes the recorded plan, checks that it is about the same source and
+// options, and amends it with losses that were accepted since.
+func (m *Migration) join(ctx context.Context, rec *change.Record) (*change.Record, *convert.Plan, error) {
+	id, label, err := m.Source.Identity(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if id != rec.SourceID {
+		return nil, nil, fault.New(fault.Refused, "resume the copy",
+			fmt.Errorf("schema %q is being filled from %s (%s), and this is %s (%s)", rec.Schema, rec.Source, rec.SourceID, label, id),
+			"use the same source, another --schema, or remove the old copy with: bascule db drop")
+	}
+	in, plan, err := recorded(rec)
+	if err != nil {
+		return nil, nil, err
+	}
+	added := missing(m.Options.Accept, in.Options.Accept)
+	if err := sameOptions(m.Options, in.Options); err != nil {
+		return nil, nil, err
+	}
+	if len(added) == 0 {
+		return rec, plan, nil
+	}
+	in.Options.Accept = append(in.Options.Accept, added...)
+	return m.amend(ctx, rec, in, plan)
+}
+
+// amend stores a plan that accepts more losses. Accepting a loss can only relax
+// columns, so rows that are already there stay valid.
+func (m *Migration) amend(ctx context.Context, rec *change.Record, in *convert.Input, old *convert.Plan) (*change.Record, *convert.Plan, error) {
+	plan, err := convert.New(*in)
+	if err != nil {
+		return nil, nil, err
+	}
+	stored, err := json.Marshal(in)
+	if err != nil {
+		return nil, nil, fmt.Errorf("store the plan: %w", err)
+	}
+	amended := *rec
+	amended.Plan = stored
+	if err := m.Target.Amend(ctx, rec.Schema, stored, relaxed(old.Target, plan.Target)); err != nil {
+		return nil, nil, err
+	}
+	return &amended, plan, nil
+}
+
+// relaxed lists the columns that were NOT NULL and no longer are.
+func relaxed(before, after *schema.Database) []change.Relax {
+	var out []change.Relax
+	for _, t := range after.Tables {
+		b := before.Table(t.Name)
+		if b == nil {
+			continue
+		}
+		for _, c := range t.Columns {
+			if o := b.Column(c.Name); o != nil && !o.Nullable && c.Nullable {
+				out = append(out, change.Relax{Table: t.Name, Column: c.Name})
+			}
+		}
+	}
+	return out
+}
+
+func missing(want, have []string) []string {
+	var out []string
+	for _, w := range want {
+		if !slices.Contains(have, w) {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// sameOptions refuses to go on with options that would have made another plan.
+func sameOptions(now, then convert.Options) error {
+	now.Accept, then.Accept = nil, nil
+	now.Schema, then.Schema = cmp.Or(now.Schema, "public"), cmp.Or(then.Schema, "public")
+	a, err1 := json.Marshal(now)
+	b, err2 := json.Marshal(then)
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	if string(a) == string(b) {
+		return nil
+	}
+	return fault.New(fault.Refused, "resume the copy", fmt.Errorf("it was begun with other options: %s, and now they are %s", b, a),
+		"use the same options, or begin anew after: bascule db drop")
+}
+
+// announce tells what is to be copied and what is already there.
+func (m *Migration) announce(ctx context.Context, rec *change.Record, plan *convert.Plan) error {
+	done, err := m.Target.Progress(ctx, rec.Schema)
+	if err != nil {
+		return err
+	}
+	by := map[schema.Name]change.Progress{}
+	for _, p := range done {
+		by[p.Table] = p
+	}
+	for _, t := range plan.Tables {
+		p := by[t.Target.Name]
+		m.emit(event.TableStarted{
+			Table: string(t.Target.Name), Rows: t.Select.Table.Rows, Bytes: t.Select.Table.Bytes, DoneRows: p.Rows, DoneBytes: p.Bytes,
+		})
+	}
+	return nil
+}
+
+// explain turns a value that cannot arrive into the whole account of such values in its
+// table: how many, which, and how to accept them.
+func (m *Migration) explain(ctx context.Context, rec *change.Record, cause error) error {
+	loss, ok := errors.AsType[*change.LossError](cause)
+	if !ok || ctx.Err() != nil {
+		return cause
+	}
+	in, _, err := recorded(rec)
+	if err != nil {
+		return errors.Join(cause, err)
+	}
+	var qs []schema.Question
+	for _, q := range convert.Questions(in.Source, in.Options) {
+		if string(q.Table) == loss.Table && !q.Decides {
+			qs = append(qs, q)
+		}
+	}
+	answers, err := m.Source.Answer(ctx, in.Source, qs)
+	if err != nil {
+		return errors.Join(cause, err)
+	}
+	in.Answers = append(in.Answers, answers...)
+	plan, err := convert.New(*in)
+	if err != nil {
+		return errors.Join(cause, err)
+	}
+	accept := []string{}
+	for _, f := range plan.Findings {
+		if f.Kind != finding.Loss || f.Accepted {
+			continue
+		}
+		if ok, _ := path.Match(loss.Table+".*", f.Object); ok {
+			m.emit(event.Found{Finding: f})
+			accept = append(accept, fmt.Sprintf("--accept %s:%s", f.Code, f.Object))
+		}
+	}
+	if len(accept) == 0 {
+		accept = []string{fmt.Sprintf("--accept %s:%s.%s", loss.Code, loss.Table, loss.Column)}
+	}
+	return fault.New(fault.Refused, "copy "+loss.Table, cause,
+		"what is copied stays; mend the values on the source, or accept what is lost and run the same command with "+strings.Join(accept, " "))
+}
+
+// tables are the plan's tables as the copy needs them.
+func tables(p *convert.Plan) []snapshot.Table {
+	out := make([]snapshot.Table, len(p.Tables))
+	for i, t := range p.Tables {
+		out[i] = snapshot.Table{Select: t.Select, Target: t.Target.Name, Into: t.Into}
+	}
+	return out
+}

@@ -1,0 +1,178 @@
+// Package migration owns the story of one database from plan to proof: it asks
+// the ends, makes the plan, opens the ledger, and runs the stages. It knows ports
+// only; it never builds SQL and never talks to an operator except through events.
+package migration
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/bascule/bascule/internal/change"
+	"github.com/bascule/bascule/internal/convert"
+	"github.com/bascule/bascule/internal/event"
+	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/finding"
+	"github.com/bascule/bascule/internal/schema"
+)
+
+// Migration moves one source database into one schema of a target. Its methods
+// may be called in any order and again; each is safe to interrupt.
+type Migration struct {
+	Source change.Source
+	// Target may be nil for Plan alone; the plan then assumes a current PostgreSQL.
+	Target  change.Target
+	Options convert.Options
+	Filter  change.Filter
+	// Lanes is how many connection pairs copy or compare at once; 0 means one a core
+	// of this machine, at least 2 and at most 8.
+	Lanes int
+	// Retry is how long a lost server is waited for; 0 means a minute.
+	Retry  time.Duration
+	Events event.Sink
+	Log    *slog.Logger
+}
+
+// assumed is what a plan without a target takes for granted.
+var assumed = change.Capabilities{Version: 180000, ICU: true}
+
+func (m *Migration) emit(e event.Event) {
+	if m.Events != nil {
+		m.Events(e)
+	}
+}
+
+// phase runs fn between its events.
+func (m *Migration) phase(name string, fn func() error) error {
+	began := time.Now()
+	m.emit(event.PhaseStarted{Phase: name})
+	if err := fn(); err != nil {
+		return err
+	}
+	m.emit(event.PhaseDone{Phase: name, Elapsed: time.Since(began)})
+	return nil
+}
+
+func (m *Migration) lanes() int {
+	return cmp.Or(m.Lanes, min(max(2, runtime.NumCPU()), 8))
+}
+
+func (m *Migration) retry() time.Duration { return cmp.Or(m.Retry, time.Minute) }
+
+func (m *Migration) name() schema.Name { return cmp.Or(m.Options.Schema, "public") }
+
+// Plan reads the source's catalog and all that the plan and its losses depend on,
+// and returns the plan. It writes nothing on either side.
+func (m *Migration) Plan(ctx context.Context) (*convert.Plan, error) {
+	in, err := m.input(ctx, func(schema.Question) bool { return true })
+	if err != nil {
+		return nil, err
+	}
+	return convert.New(*in)
+}
+
+// input gathers what a plan depends on, asking the data only the questions wanted.
+func (m *Migration) input(ctx context.Context, want func(schema.Question) bool) (*convert.Input, error) {
+	in := &convert.Input{Options: m.Options, Target: assumed}
+	err := m.phase("inspect", func() (err error) {
+		if m.Target != nil {
+			if in.Target, err = m.Target.Capabilities(ctx); err != nil {
+				return err
+			}
+		}
+		in.Source, err = m.Source.Inspect(ctx, m.Filter)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var qs []schema.Question
+	for _, q := range convert.Questions(in.Source, m.Options) {
+		if want(q) {
+			qs = append(qs, q)
+		}
+	}
+	err = m.phase("assess", func() (err error) {
+		in.Answers, err = m.Source.Answer(ctx, in.Source, qs)
+		return err
+	})
+	return in, err
+}
+
+// Check returns the preflight findings of both ends, the source's first.
+func (m *Migration) Check(ctx context.Context) ([]finding.Finding, error) {
+	db, err := m.Source.Inspect(ctx, m.Filter)
+	if err != nil {
+		return nil, err
+	}
+	return m.check(ctx, db)
+}
+
+func (m *Migration) check(ctx context.Context, db *schema.Database) ([]finding.Finding, error) {
+	all, err := m.Source.Check(ctx, db)
+	if err != nil || m.Target == nil {
+		return all, err
+	}
+	fs, err := m.Target.Check(ctx, db)
+	return append(all, fs...), err
+}
+
+// Status is what the ledger says of a migration.
+type Status struct {
+	Record   change.Record
+	Progress []change.Progress
+	Losses   change.Losses
+	Left     int64
+}
+
+// Status reads the ledger. It needs the target only.
+func (m *Migration) Status(ctx context.Context) (*Status, error) {
+	r, err := m.record(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &Status{Record: *r}
+	if s.Progress, err = m.Target.Progress(ctx, r.Schema); err != nil {
+		return nil, err
+	}
+	if s.Losses, err = m.Target.Losses(ctx, r.Schema); err != nil {
+		return nil, err
+	}
+	s.Left, err = m.Target.Queue(r.Schema).Left(ctx)
+	return s, err
+}
+
+// Drop removes what the migration made on the target and returns what that was, or
+// would be when dry is set. It needs the target only.
+func (m *Migration) Drop(ctx context.Context, dry bool) ([]string, error) {
+	if _, err := m.record(ctx); err != nil {
+		return nil, err
+	}
+	return m.Target.Drop(ctx, m.name(), dry)
+}
+
+func (m *Migration) record(ctx context.Context) (*change.Record, error) {
+	r, err := m.Target.Open(ctx, m.name())
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		return nil, fault.New(fault.Usage, "open the ledger", fmt.Errorf("no migration into schema %q is recorded in the target", m.name()),
+			"name another schema with --schema, or begin with: bascule db copy")
+	}
+	return r, nil
+}
+
+// recorded returns the plan that the ledger holds.
+func recorded(r *change.Record) (*convert.Input, *convert.Plan, error) {
+	var in convert.Input
+	if err := json.Unmarshal(r.Plan, &in); err != nil {
+		return nil, nil, fmt.Errorf("read the plan in the ledger of schema %q: %w", r.Schema, err)
+	}
+	p, err := convert.New(in)
+	return &in, p, err
+}
