@@ -67,7 +67,6 @@ func (s *Server) LoadFile(t testing.TB, dbURL string, files ...string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		//nolint:gosec // the test's own server and the client of this machine
 		cmd := exec.CommandContext(t.Context(), client, "--no-defaults", "--default-character-set=utf8mb4",
 			"-h", host, "-P", port, "-u", u.User.Username(), strings.TrimPrefix(u.Path, "/"))
 		cmd.Env = append(os.Environ(), "MYSQL_PWD="+password)

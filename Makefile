@@ -1,0 +1,74 @@
+# Servers are real and private: testbed/ installs and runs them (see testbed/up).
+# BASCULE_TEST_MYSQL, _MARIADB, _POSTGRES, _POSTGRES18 name other servers instead.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# Packages whose goroutines share memory run under the race detector, which
+# costs five times the CPU; the rest without.
+RACE := /internal/(cli|event|migration|mysql|postgres|snapshot|verify)(/|$$)
+# The race detector needs cgo and a C compiler.
+RACE_FLAG := $(shell test "$$(go env CGO_ENABLED)" = 1 && command -v "$$(go env CC)" >/dev/null && echo -race)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/bascule
+	go build -trimpath -o bin/bascule ./cmd/bascule
+
+.PHONY: test
+test: servers-up ## start the servers, then run every test
+	go test -timeout 20m $$(go list ./... | grep -vE '$(RACE)')
+	go test $(RACE_FLAG) -timeout 30m $$(go list ./... | grep -E '$(RACE)')
+
+.PHONY: lint
+lint: ## run the pinned linters
+	bin=$$(tools/build) && "$$bin/golangci-lint" run ./...
+
+.PHONY: fmt
+fmt: ## format the Go code
+	bin=$$(tools/build) && "$$bin/golangci-lint" fmt ./...
+
+.PHONY: fmt-check
+fmt-check: ## fail when fmt would change something
+	bin=$$(tools/build) && "$$bin/golangci-lint" fmt --diff ./...
+
+.PHONY: deadcode
+deadcode: ## fail on functions that no program reaches
+	tools/deadcode
+
+.PHONY: ci
+ci: ## everything that a change must pass
+	.ci/run
+
+.PHONY: demo
+demo: build ## move a generated marketplace into PostgreSQL and verify it
+	demo/run
+
+.PHONY: bench-copy
+bench-copy: build ## copy: bascule, pgloader and a shell pipeline, in turn
+	testbed/install mariadb postgres15 pgloader
+	bench/copy
+
+.PHONY: bench-verify
+bench-verify: build ## verify: rows/s and bytes over the wire
+	testbed/install mariadb postgres15
+	bench/verify
+
+.PHONY: crash
+crash: servers-up ## 100 random kill -9 during shared copies (long)
+	go test -tags crash -count=1 -timeout 3h -v ./internal/crashtest
+
+.PHONY: servers-up
+servers-up: ## install and start the test servers
+	testbed/up
+
+.PHONY: servers-down
+servers-down: ## stop the test servers
+	testbed/down
+
+.PHONY: clean
+clean: ## remove what builds left; the testbed stays
+	rm -rf bin coverage.out
