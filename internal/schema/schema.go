@@ -196,4 +196,6 @@ const (
 	Procedure ObjectKind = "procedure"
 	Function  ObjectKind = "function"
 	Event     ObjectKind = "event"
+	// Sequence is MariaDB's CREATE SEQUENCE.
+	Sequence ObjectKind = "sequence"
 )
