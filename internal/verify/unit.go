@@ -45,8 +45,12 @@ const (
 // an integer. The first and the last range are open, so that rows beyond the
 // source's bounds are seen on the target.
 func (v *Verifier) units(ctx context.Context) ([]unit, error) {
+	at, err := v.Reader.Position(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var units []unit
-	err := v.Reader.Lane(ctx, "", func(ctx context.Context, r change.Reader) error {
+	err = v.Reader.Lane(ctx, at, func(ctx context.Context, r change.Reader) error {
 		for i := range v.Tables {
 			us, err := v.cut(ctx, r, i)
 			if err != nil {

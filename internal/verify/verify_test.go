@@ -104,6 +104,8 @@ func (m *memory) Values(_ context.Context, q *change.SumQuery, rows []change.Row
 // noBounds stands for a source whose keys are not integers.
 type noBounds struct{ change.Rower }
 
+func (noBounds) Position(context.Context) (change.Position, error) { return "here", nil }
+
 func (noBounds) Lane(ctx context.Context, _ change.Position, fn func(context.Context, change.Reader) error) error {
 	return fn(ctx, nil)
 }
