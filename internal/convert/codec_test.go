@@ -64,7 +64,9 @@ func little(width int, v uint64) []byte {
 }
 
 func drawInt(bits int, low, high int64) *rapid.Generator[[]byte] {
-	return rapid.Custom(func(t *rapid.T) []byte { return little(intWidth(bits), uint64(rapid.Int64Range(low, high).Draw(t, "int"))) })
+	return rapid.Custom(func(t *rapid.T) []byte {
+		return little(intWidth(bits), uint64(rapid.Int64Range(low, high).Draw(t, "int")))
+	})
 }
 
 func drawUint(bits int) *rapid.Generator[[]byte] {

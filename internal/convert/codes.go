@@ -87,4 +87,6 @@ const (
 	CodeRoutine finding.Code = "routine"
 	// CodeEvent: a scheduled event, which is not moved.
 	CodeEvent finding.Code = "event"
+	// CodeSequence: a sequence of MariaDB, which is not moved.
+	CodeSequence finding.Code = "sequence"
 )

@@ -51,9 +51,9 @@ func (p *planner) primaryKeys() {
 	}
 }
 
-// indexes gives every table its other indexes. A name that several tables use
-// is prefixed by its table in all of them, since PostgreSQL has one space of names
-// per schema.
+// indexes gives every table its other indexes. A name that several tables use is
+// prefixed by its table in all of them, and so is one that a table has, since
+// PostgreSQL has one space of names per schema.
 func (p *planner) indexes() {
 	uses := map[schema.Name]int{}
 	for _, t := range p.source.Tables {
@@ -70,7 +70,7 @@ func (p *planner) indexes() {
 				continue
 			}
 			want := p.opt.fold(src.Name)
-			if uses[want] > 1 {
+			if uses[want] > 1 || p.names[want] {
 				want = t.target.Name + "_" + want
 			}
 			ix.Name = p.names.take(want, string(t.source.Name)+"."+string(src.Name))

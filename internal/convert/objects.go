@@ -21,7 +21,10 @@ func (p *planner) objects() {
 		case schema.Event:
 			f.Code, f.What = CodeEvent, fmt.Sprintf("The event %q is not moved; PostgreSQL has no scheduler of its own.", o.Name)
 			f.Do = "Run its body by pg_cron or by the platform's scheduler, and disable it on the source at the switch."
-		default:
+		case schema.Sequence:
+			f.Code, f.What = CodeSequence, fmt.Sprintf("The sequence %q is not moved.", o.Name)
+			f.Do = "CREATE SEQUENCE on the target with the source's next value, after the switch's last write."
+		case schema.Procedure, schema.Function:
 			f.Code, f.What = CodeRoutine, fmt.Sprintf("The %s %q is not moved.", o.Kind, o.Name)
 			f.Do = "Rewrite it in PL/pgSQL and run both with the same inputs."
 		}

@@ -80,6 +80,9 @@ func namedCheck(src, dst schema.Type, col string) string {
 	}
 	switch s := src.(type) {
 	case schema.Int:
+		if _, numeric := dst.(schema.Decimal); numeric && s.Unsigned && s.Bits == 64 {
+			return fmt.Sprintf("%s BETWEEN 0 AND 18446744073709551615", col)
+		}
 		if s.Unsigned {
 			return col + " >= 0"
 		}
