@@ -30,7 +30,8 @@ type Answerer interface {
 
 // Checker looks before anything is done.
 type Checker interface {
-	// Check returns every finding about the server and the account, in a fixed order.
+	// Check returns every finding about the server and the account, in a fixed order, with
+	// regard to db: the database to be read, or the one to be made, with this end's own names.
 	// It reads only. Severity Blocker means that a copy would fail.
 	Check(ctx context.Context, db *schema.Database) ([]finding.Finding, error)
 }

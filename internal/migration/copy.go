@@ -88,7 +88,7 @@ func (m *Migration) create(ctx context.Context) (*change.Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := m.phase("check", func() error { return m.admit(ctx, in.Source, plan) }); err != nil {
+	if err := m.phase("check", func() error { return m.admit(ctx, plan) }); err != nil {
 		return nil, err
 	}
 	rec := change.Record{Schema: m.name(), Created: time.Now().UTC()}
@@ -119,8 +119,12 @@ func (m *Migration) create(ctx context.Context) (*change.Record, error) {
 
 // admit reports the findings of both ends and of the plan, and refuses while one of them
 // would make the copy fail or lose something nobody named.
-func (m *Migration) admit(ctx context.Context, db *schema.Database, plan *convert.Plan) error {
-	fs, err := m.check(ctx, db)
+func (m *Migration) admit(ctx context.Context, plan *convert.Plan) error {
+	if len(plan.Tables) == 0 {
+		return fault.New(fault.Usage, "prepare the copy", fmt.Errorf("there is no table to copy in %s", plan.Source.Name),
+			"look at the database in --source, and at --include and --exclude")
+	}
+	fs, err := m.check(ctx, plan)
 	if err != nil {
 		return err
 	}

@@ -105,19 +105,23 @@ func (m *Migration) input(ctx context.Context, want func(schema.Question) bool) 
 
 // Check returns the preflight findings of both ends, the source's first.
 func (m *Migration) Check(ctx context.Context) ([]finding.Finding, error) {
-	db, err := m.Source.Inspect(ctx, m.Filter)
+	in, err := m.input(ctx, func(schema.Question) bool { return false })
 	if err != nil {
 		return nil, err
 	}
-	return m.check(ctx, db)
+	plan, err := convert.New(*in)
+	if err != nil {
+		return nil, err
+	}
+	return m.check(ctx, plan)
 }
 
-func (m *Migration) check(ctx context.Context, db *schema.Database) ([]finding.Finding, error) {
-	all, err := m.Source.Check(ctx, db)
+func (m *Migration) check(ctx context.Context, plan *convert.Plan) ([]finding.Finding, error) {
+	all, err := m.Source.Check(ctx, plan.Source)
 	if err != nil || m.Target == nil {
 		return all, err
 	}
-	fs, err := m.Target.Check(ctx, db)
+	fs, err := m.Target.Check(ctx, plan.Target)
 	return append(all, fs...), err
 }
 

@@ -156,7 +156,7 @@ func (e *End) alreadyThere(ctx context.Context, db *schema.Database) ([]string, 
 		names[i] = string(t.Name)
 	}
 	rows, err := e.control.Query(ctx, `SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname = $1 AND c.relname = ANY($2) ORDER BY 1`, string(e.schema), names)
+		WHERE n.nspname = $1 AND c.relname::text = ANY($2) ORDER BY 1`, string(e.schema), names)
 	if err != nil {
 		return nil, e.fail("look for tables that are already there", err)
 	}
