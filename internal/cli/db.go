@@ -1,0 +1,28 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+)
+
+// db groups the commands that move one database.
+func (a *app) db() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "db",
+		Short: "Move one MySQL or MariaDB database into PostgreSQL",
+		Long: `Moves one MySQL or MariaDB database into one schema of a PostgreSQL database.
+
+  plan    read the source, say what becomes of everything   writes nothing
+  check   look at both servers and accounts                 writes nothing
+  copy    make the schema, copy the rows, build the keys    writes to the target
+  verify  compare both sides                                writes nothing
+  status  say how far a copy is                             writes nothing
+  drop    remove what copy made                             writes to the target
+
+The source is never written to. A copy may be interrupted and started again, and several
+processes may share it: each takes the next piece from the ledger in the target.`,
+		Args: onlyCommands,
+		RunE: help,
+	}
+	cmd.AddCommand(a.dbPlan(), a.dbCheck(), a.dbCopy(), a.dbVerify(), a.dbStatus(), a.dbDrop())
+	return cmd
+}

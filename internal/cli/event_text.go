@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/bascule/bascule/internal/event"
+)
+
+// eventText says an event in one line for a person, without its time. The set of
+// events is sealed; one without words here is a bug that TestEveryEventHasWords finds.
+func eventText(e event.Event) string {
+	switch e := e.(type) {
+	case event.PhaseStarted:
+		return e.Phase + ": started"
+	case event.PhaseDone:
+		return fmt.Sprintf("%s: done in %s", e.Phase, duration(e.Elapsed))
+	case event.Found:
+		return foundText(e)
+	case event.TableStarted:
+		return tableStartedText(e)
+	case event.ChunkCopied:
+		return fmt.Sprintf("%s: chunk %d copied by lane %d: %s, %s in %s",
+			clean(e.Table), e.Chunk, e.Lane, plural(e.Rows, "row"), size(e.Bytes), duration(e.Elapsed))
+	case event.TableCopied:
+		return fmt.Sprintf("%s: copied: %s, %s", clean(e.Table), plural(e.Rows, "row"), size(e.Bytes))
+	case event.StatementRun:
+		return fmt.Sprintf("%s: %s: done in %s", clean(e.Table), clean(e.What), duration(e.Elapsed))
+	case event.RangeVerified:
+		return fmt.Sprintf("%s: %s compared: %s", clean(e.Table), plural(e.Rows, "row"), verdict(e.Equal))
+	case event.TableVerified:
+		return tableVerifiedText(e)
+	case event.Difference:
+		return differenceText(e)
+	case event.Retried:
+		return fmt.Sprintf("%s: lost, trying again after %s: %s", clean(e.What), duration(e.After), clean(e.Error))
+	case event.Throttled:
+		return "reading the source waits: " + clean(e.Why)
+	}
+	return ""
+}
+
+func foundText(e event.Found) string {
+	f := e.Finding
+	text := string(f.Severity) + " " + string(f.Code)
+	if f.Object != "" {
+		text += " at " + clean(f.Object)
+	}
+	text += ": " + clean(f.What)
+	if f.Do != "" {
+		text = strings.TrimSuffix(text, ".") + ". Do: " + clean(f.Do)
+	}
+	return text
+}
+
+func tableStartedText(e event.TableStarted) string {
+	text := fmt.Sprintf("%s: about %s, %s", clean(e.Table), plural(e.Rows, "row"), size(e.Bytes))
+	if e.DoneRows > 0 {
+		text += fmt.Sprintf("; %s, %s are loaded already", plural(e.DoneRows, "row"), size(e.DoneBytes))
+	}
+	return text
+}
+
+func tableVerifiedText(e event.TableVerified) string {
+	text := fmt.Sprintf("%s: %s: %s on the source, %s on the target",
+		clean(e.Table), verdict(e.Differences == 0), plural(e.RowsSource, "row"), count(e.RowsTarget))
+	if e.Differences > 0 {
+		text += ", " + plural(e.Differences, "difference")
+	}
+	if e.ByClient > 0 {
+		text += fmt.Sprintf(", %s compared by value", plural(e.ByClient, "row"))
+	}
+	return text + ", " + duration(e.Elapsed)
+}
+
+// differenceText shows values as package verify quotes them, so that a trailing
+// space and a NULL beside an empty text can be seen.
+func differenceText(e event.Difference) string {
+	where := fmt.Sprintf("difference: %s", clean(e.Table))
+	if e.Key != "" {
+		where += " " + clean(e.Key)
+	}
+	switch e.Kind {
+	case "missing":
+		return where + ": the row is not on the target: " + clean(e.Source)
+	case "extra":
+		return where + ": the row is not on the source: " + clean(e.Target)
+	}
+	return fmt.Sprintf("%s column %s: source %s, target %s", where, clean(e.Column), clean(e.Source), clean(e.Target))
+}
+
+func verdict(equal bool) string {
+	if equal {
+		return "equal"
+	}
+	return "DIFFERENT"
+}
+
+// stamp is the time that opens a line in a pipe.
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
