@@ -78,7 +78,7 @@ func (r *Rows) Close(ctx context.Context) error {
 	}
 	var b change.Batch
 	for {
-		if err := r.ReadBatch(ctx, minBatch, &b); err == io.EOF {
+		if err := r.ReadBatch(ctx, readChunk, &b); err == io.EOF {
 			return nil
 		} else if err != nil {
 			return err

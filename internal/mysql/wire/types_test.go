@@ -316,5 +316,14 @@ func TestGiantValuesThereAndBack(t *testing.T) {
 			}
 			c.Close()
 		}
+		// As text, a first value of 16 MiB begins the row with the byte that otherwise ends the rows.
+		c := connect(t, sv.config())
+		rows, err := c.Query(t.Context(), "SELECT REPEAT('x', 16777216), 'next'")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := drain(t, rows, 1<<20); err != nil || len(got) != 1 || len(got[0][0]) != 1<<24 || string(got[0][1]) != "next" {
+			t.Errorf("text: %d rows, %v", len(got), err)
+		}
 	})
 }

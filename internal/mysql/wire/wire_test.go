@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -138,16 +139,18 @@ func TestReadBatchDeliversEveryRowUnchanged(t *testing.T) {
 		blob   func(*rand.Rand) int
 		limit  int
 		piece  int
+		ahead  int // bytes that an earlier read left in the connection's buffer
 	}{
-		"small":         {"many rows a batch", 5000, func(r *rand.Rand) int { return r.IntN(40) - 1 }, 64 << 10, 16 << 10},
-		"byte by byte":  {"every possible border between reads", 200, func(r *rand.Rand) int { return r.IntN(300) - 1 }, 1 << 12, 1},
-		"tiny batches":  {"rows that straddle the end of a batch", 3000, func(r *rand.Rand) int { return r.IntN(3000) - 1 }, 1 << 12, 1000},
-		"odd pieces":    {"reads that end anywhere", 3000, func(r *rand.Rand) int { return r.IntN(600) - 1 }, 100_001, 7919},
-		"above a chunk": {"rows larger than one read, completed in place", 60, func(r *rand.Rand) int { return r.IntN(600 << 10) }, 256 << 10, 0},
+		"small":         {"many rows a batch", 5000, func(r *rand.Rand) int { return r.IntN(40) - 1 }, 64 << 10, 16 << 10, 0},
+		"byte by byte":  {"every possible border between reads", 200, func(r *rand.Rand) int { return r.IntN(300) - 1 }, 1 << 12, 1, 0},
+		"tiny batches":  {"rows that straddle the end of a batch", 3000, func(r *rand.Rand) int { return r.IntN(3000) - 1 }, 1 << 12, 1000, 0},
+		"read ahead":    {"batches that end within bytes read before", 3000, func(r *rand.Rand) int { return r.IntN(900) - 1 }, 1 << 12, 0, readChunk},
+		"odd pieces":    {"reads that end anywhere", 3000, func(r *rand.Rand) int { return r.IntN(600) - 1 }, 100_001, 7919, 5000},
+		"above a chunk": {"rows larger than one read, completed in place", 60, func(r *rand.Rand) int { return r.IntN(600 << 10) }, 256 << 10, 0, readChunk},
 		"16 MiB": {"payloads around the packet limit", 9, func() func(*rand.Rand) int {
 			sizes, i := []int{3, 0xffffff - 40, 0xffffff - 15, 0xffffff, 1 << 24, 2*0xffffff - 7, 5, 40 << 20, 17}, 0
 			return func(*rand.Rand) int { i++; return sizes[i-1] }
-		}(), 1 << 20, 0},
+		}(), 1 << 20, 0, 100},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -162,6 +165,9 @@ func TestReadBatchDeliversEveryRowUnchanged(t *testing.T) {
 			}
 			stream = appendPayload(stream, &seq, endOfRows)
 			c := scripted(bytes.NewReader(stream), tc.piece, 1<<30)
+			if err := c.s.fill(tc.ahead); err != nil {
+				t.Fatal(err)
+			}
 			got, err := readAll(t, scriptedRows(t, c, true, TypeLongLong, TypeBlob, TypeDatetime), tc.limit)
 			if err != nil {
 				t.Fatalf("%s: %v", tc.reason, err)
@@ -341,4 +347,69 @@ func TestNoAllocationPerRow(t *testing.T) {
 	if perRow := allocs / rows; perRow > 0.01 {
 		t.Errorf("%.3f allocations per row (%v for %d rows)", perRow, allocs, rows)
 	}
+}
+
+func TestLostPacketsAndFramesAreNoticed(t *testing.T) {
+	var packets [][]byte
+	seq := uint8(1)
+	rng := rand.New(rand.NewPCG(9, 9))
+	for range 5 {
+		payload, _ := randomRow(rng, 100)
+		packets = append(packets, appendPayload(nil, &seq, payload))
+	}
+	packets = append(packets, appendPayload(nil, &seq, endOfRows))
+	for lost := range packets[:5] {
+		var stream, framed bytes.Buffer
+		out := newFrames(&framed, &zlibCodec{})
+		for i, p := range packets {
+			before := framed.Len()
+			if _, err := out.Write(p); err != nil {
+				t.Fatal(err)
+			}
+			if i == lost {
+				framed.Truncate(before)
+				continue
+			}
+			stream.Write(p)
+		}
+		c := scripted(&stream, 0, 1<<20)
+		_, err := readAll(t, scriptedRows(t, c, true, TypeLongLong, TypeBlob, TypeDatetime), 1<<20)
+		var violation *ProtocolError
+		if !errors.As(err, &violation) {
+			t.Errorf("packet %d lost: %v", lost, err)
+		}
+		if _, err := io.Copy(io.Discard, newFrames(&framed, &zlibCodec{})); !errors.As(err, &violation) {
+			t.Errorf("frame %d lost: %v", lost, err)
+		}
+	}
+}
+
+func TestDataBeforeTLSIsRefused(t *testing.T) {
+	greet := append([]byte{10}, "9.7.4\x00"...)
+	greet = append(greet, 7, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0x05, 0xaa, 255, 2, 0, 0x38, 0x01, 21, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+	greet = append(greet, "abcdefghijkl\x00caching_sha2_password\x00"...)
+	injected := append(appendPayload(nil, new(uint8), greet), 7, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		nc, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer nc.Close()
+		nc.Write(injected)
+		io.Copy(io.Discard, nc)
+	}()
+	cfg := Config{Address: ln.Addr().String(), TLSMode: TLSRequired, TLS: &tls.Config{InsecureSkipVerify: true}}
+	_, err = Connect(t.Context(), cfg)
+	var violation *ProtocolError
+	if !errors.As(err, &violation) {
+		t.Errorf("error %v", err)
+	}
+	ln.Close()
+	<-served
 }
