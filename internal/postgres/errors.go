@@ -95,6 +95,9 @@ func (e *End) classify(p *pgconn.PgError) (fault.Class, string) {
 		return v.class, v.hint
 	}
 	switch {
+	case p.Code == "08P01":
+		// Bytes that break the protocol break it again at every retry.
+		return fault.Internal, "a value was encoded wrongly: report it with the column's type"
 	case strings.HasPrefix(p.Code, "08"), p.Code == "57P01", p.Code == "57P02", p.Code == "57P03", p.Code == "57P05", p.Code == "25P03":
 		return fault.Connect, "the server ended the connection or is starting: run the same command again"
 	case strings.HasPrefix(p.Code, "28"):

@@ -54,8 +54,7 @@ func (w *work) Load(ctx context.Context, into *change.Into, batches iter.Seq2[*c
 	if len(into.Columns) != len(into.Codecs) {
 		return 0, fmt.Errorf("load %s: %d columns, %d codecs", into.Table, len(into.Columns), len(into.Codecs))
 	}
-	next, stop := iter.Pull2(batches)
-	enc := &encoder{into: into, next: next, stop: stop}
+	enc := newEncoder(into, batches)
 	sql := fmt.Sprintf("COPY %s (%s) FROM STDIN (FORMAT binary)", qualify(w.schema, into.Table), quoteList(into.Columns))
 	tag, err := w.conn.PgConn().CopyFrom(ctx, enc, sql)
 	rows, own := enc.close()
@@ -136,6 +135,11 @@ type encoder struct {
 	buf  []byte
 	out  []byte // what is encoded and not read yet; part of buf
 	long []byte // the verbatim value that follows out; part of the batch
+}
+
+func newEncoder(into *change.Into, batches iter.Seq2[*change.Batch, error]) *encoder {
+	next, stop := iter.Pull2(batches)
+	return &encoder{into: into, next: next, stop: stop}
 }
 
 // Read gives the next bytes of the stream; io.EOF after the trailer.

@@ -264,7 +264,8 @@ func wanted(q *change.SumQuery, rows []change.RowSum) (where string, args []any)
 			column[j] = r.Key[i]
 		}
 		args = append(args, column)
-		exprs = append(exprs, text(c))
+		// A loose collation of the column must not make different keys equal.
+		exprs = append(exprs, text(c)+` COLLATE "C"`)
 		params = append(params, fmt.Sprintf("$%d::text[]", i+1))
 	}
 	where = fmt.Sprintf("(%s) IN (SELECT * FROM unnest(%s))", strings.Join(exprs, ", "), strings.Join(params, ", "))
