@@ -168,6 +168,11 @@ func (c *condition) compareEnum(p *keyPart, op string, members []string, text []
 		}
 		c.sql.WriteString(strconv.Itoa(i))
 	}
+	if lo == hi {
+		// A list of one is an equality, for which both servers drop the column from ORDER BY and then sort; with an ordinal that
+		// no member has it is none.
+		c.sql.WriteString("," + strconv.Itoa(len(members)+1))
+	}
 	c.sql.WriteByte(')')
 	return nil
 }
