@@ -34,7 +34,7 @@ const controls = 16
 // year. net_write_timeout is raised because the target may be slow to take the rows, wait_timeout because a lane may build an index for
 // hours between two reads.
 const session = "SET NAMES utf8mb4, time_zone = '+00:00', sql_mode = 'ALLOW_INVALID_DATES', wait_timeout = 28800, " +
-	"net_write_timeout = 3600, net_read_timeout = 600, lock_wait_timeout = 60, group_concat_max_len = 1048576" +
+	"net_write_timeout = 3600, net_read_timeout = 600, lock_wait_timeout = 60, sql_quote_show_create = 1" +
 	" /*!50708 , max_execution_time = 0 */ /*!80000 , information_schema_stats_expiry = 0 */ /*M!100102 , max_statement_time = 0 */"
 
 // readOnly makes the server refuse any write of this program.

@@ -85,7 +85,7 @@ func explainNetwork(err error, cfg Config) (fault.Class, string) {
 var (
 	deniedAccount = regexp.MustCompile(`for user '([^']*)'@'([^']*)'`)
 	neededRight   = regexp.MustCompile(`the (.+?) privilege\(s\)`)
-	deniedTable   = regexp.MustCompile("for table [`']([^`']+)[`']")
+	deniedTable   = regexp.MustCompile("for table (?:`[^`]+`\\.)?[`']([^`']+)[`']") // MariaDB names the database too
 )
 
 // account is the account that rights are granted to, as a GRANT names it.

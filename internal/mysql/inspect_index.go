@@ -2,6 +2,8 @@ package mysql
 
 import (
 	"context"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/bascule/bascule/internal/schema"
@@ -91,6 +93,63 @@ func (in *inspection) foreignKeys(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// name matches an identifier as SHOW CREATE TABLE quotes it.
+const name = "`((?:[^`]|``)+)`"
+
+var (
+	foreignKeyLine = regexp.MustCompile("(?m)^ *CONSTRAINT " + name + ` FOREIGN KEY \((.+?)\) REFERENCES (?:` + name + `\.)?` + name +
+		` \((.+?)\)(?: ON DELETE (CASCADE|SET NULL|SET DEFAULT|NO ACTION|RESTRICT))?(?: ON UPDATE (CASCADE|SET NULL|SET DEFAULT|NO ACTION|RESTRICT))?,?$`)
+	oneName = regexp.MustCompile(name)
+)
+
+// hiddenForeignKeys reads what MariaDB, and MySQL before 8, keep from the catalog of an account that has no more than SELECT: foreign keys.
+// SHOW CREATE TABLE shows them to anyone who may read the table. Only tables with an index can have one.
+func (in *inspection) hiddenForeignKeys(ctx context.Context) error {
+	if in.e.server.atLeast(schema.MySQL, 80000) {
+		return nil
+	}
+	for _, t := range in.db.Tables {
+		if len(t.ForeignKeys) > 0 || t.PrimaryKey == nil && len(t.Indexes) == 0 || !transactional(t.Engine) {
+			continue
+		}
+		err := in.each(ctx, "the definition of "+string(t.Name), "SHOW CREATE TABLE "+quote(t.Name), func(r row) error {
+			t.ForeignKeys = parseForeignKeys(r.text("CREATE TABLE"))
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func parseForeignKeys(create string) (out []*schema.ForeignKey) {
+	for _, m := range foreignKeyLine.FindAllStringSubmatch(create, -1) {
+		fk := &schema.ForeignKey{
+			Name: unquote(m[1]), Columns: names(m[2]), ParentSchema: unquote(m[3]), Parent: unquote(m[4]), ParentColumns: names(m[5]),
+			OnDelete: schema.Restrict, OnUpdate: schema.Restrict, // what no clause means
+		}
+		if m[6] != "" {
+			fk.OnDelete = schema.Action(m[6])
+		}
+		if m[7] != "" {
+			fk.OnUpdate = schema.Action(m[7])
+		}
+		out = append(out, fk)
+	}
+	slices.SortFunc(out, func(a, b *schema.ForeignKey) int { return strings.Compare(string(a.Name), string(b.Name)) })
+	return out
+}
+
+func unquote(s string) schema.Name { return schema.Name(strings.ReplaceAll(s, "``", "`")) }
+
+func names(list string) (out []schema.Name) {
+	for _, m := range oneName.FindAllStringSubmatch(list, -1) {
+		out = append(out, unquote(m[1]))
+	}
+	return out
 }
 
 // checks reads CHECK constraints. MySQL has them since 8.0.16; MariaDB names the table beside each and makes a JSON column of
