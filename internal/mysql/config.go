@@ -91,9 +91,6 @@ func parseURL(s string) (Config, error) {
 			return Config{}, fmt.Errorf("port %q is not a number", u.Port())
 		}
 	}
-	if strings.HasPrefix(c.Host, "/") { // %2Frun%2Fmysqld.sock
-		c.Host, c.Socket = "", c.Host
-	}
 	q, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
 		return Config{}, errors.New("the part after ? is not well-formed")
