@@ -76,6 +76,10 @@ func (b *back) fromInet(dst, src []byte) ([]byte, error) {
 	case len(src) == 8 && src[0] == inet4 && src[1] == 32 && src[3] == 4:
 		return netip.AddrFrom4([4]byte(src[4:])).AppendTo(dst), nil
 	case len(src) == 20 && src[0] == inet6 && src[1] == 128 && src[3] == 16:
+		if a := [16]byte(src[4:]); [12]byte(a[:]) == [12]byte{} && a[12]|a[13] != 0 {
+			// The server prints an IPv4-compatible address with dots, as inet_ntop does.
+			return netip.AddrFrom4([4]byte(a[12:])).AppendTo(append(dst, "::"...)), nil
+		}
 		return netip.AddrFrom16([16]byte(src[4:])).AppendTo(dst), nil
 	}
 	return dst, b.malformed(src)

@@ -129,7 +129,7 @@ func (f *field) lose(code finding.Code, value string) error {
 	return nil
 }
 
-// maxShown is how much of a value an error shows.
+// maxShown is how many bytes of a value an error or a finding shows.
 const maxShown = 64
 
 func shortened(b []byte) []byte { return b[:min(len(b), maxShown)] }

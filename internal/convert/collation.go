@@ -71,8 +71,25 @@ func collationOf(t schema.Type) string {
 	return ""
 }
 
-// collations chooses the target's collations, and tells in one finding which
-// columns compare more loosely on the source.
+// collate gives a type the collation that compares most like the source's. A
+// SET keeps the default one: its check takes the text apart, which a
+// nondeterministic collation refuses.
+func (p *planner) collate(src, dst schema.Type) schema.Type {
+	text, ok := dst.(schema.Text)
+	_, set := src.(schema.Set)
+	loose := looseOf(collationOf(src))
+	if !ok || set || !loose.foldsCase || p.opt.Collation != CollationICU || !p.able.ICU {
+		return dst
+	}
+	text.Collation = CollationCI
+	if loose.accents {
+		text.Collation = CollationCIAI
+	}
+	return text
+}
+
+// collations tells in one finding which columns compare more loosely on the
+// source.
 func (t *tablePlan) collations() {
 	var columns, keys []string
 	for i := range t.plan.Columns {
@@ -81,13 +98,6 @@ func (t *tablePlan) collations() {
 		loose := looseOf(collationOf(c.Source.Type))
 		if !ok || !loose.any() {
 			continue
-		}
-		if t.opt.Collation == CollationICU && t.able.ICU && loose.foldsCase {
-			text.Collation = CollationCI
-			if loose.accents {
-				text.Collation = CollationCIAI
-			}
-			c.Target.Type = text
 		}
 		said := fmt.Sprintf("%s (%s): ignores %s", c.Source.Name, collationOf(c.Source.Type), loose)
 		if text.Collation != "" {

@@ -39,6 +39,7 @@ func (t *tablePlan) columns() error {
 func (t *tablePlan) planColumn(src *schema.Column) {
 	name := t.column[src.Name]
 	d := t.decide(src, quoteName(name))
+	d.typ = t.collate(src.Type, d.typ)
 	c := Column{
 		Source:  src,
 		Target:  &schema.Column{Name: name, Type: d.typ, Nullable: src.Nullable, Comment: src.Comment},

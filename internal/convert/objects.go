@@ -2,6 +2,7 @@ package convert
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/bascule/bascule/internal/finding"
 	"github.com/bascule/bascule/internal/schema"
@@ -31,7 +32,7 @@ func (p *planner) objects() {
 		if o.Definer != "" {
 			f.Evidence = append(f.Evidence, "definer: "+o.Definer)
 		}
-		f.Evidence = append(f.Evidence, o.Definition)
+		f.Evidence = append(f.Evidence, "definition: "+shorten(strings.Join(strings.Fields(o.Definition), " ")))
 		p.find(f)
 	}
 }
