@@ -14,8 +14,8 @@ import (
 	"strconv"
 )
 
-// number writes a decimal number, also one with an exponent, without leading
-// or trailing zeros: digits, then "e" and the power of ten.
+// number writes a decimal number, also one with an exponent, without needless
+// zeros: plainly, or as digits, "e" and a power of ten beyond plainPower places.
 func number(text []byte) ([]byte, error) {
 	sign, rest := "", text
 	if len(rest) > 0 && (rest[0] == '-' || rest[0] == '+') {
@@ -43,11 +43,27 @@ func number(text []byte) ([]byte, error) {
 		return []byte("0"), nil
 	}
 	power.Add(power, big.NewInt(int64(len(digits)-len(trimmed))))
-	out := append([]byte(sign), trimmed...)
-	if power.Sign() != 0 {
-		out = append(append(out, 'e'), power.String()...)
+	out := []byte(sign)
+	if !power.IsInt64() || power.Int64() > plainPower || power.Int64() < -plainPower {
+		return fmt.Appendf(out, "%se%s", trimmed, power), nil
 	}
-	return out, nil
+	return appendPlain(out, trimmed, int(power.Int64())), nil
+}
+
+// plainPower is beyond what DECIMAL(65,30) needs.
+const plainPower = 70
+
+// appendPlain writes digits times ten to the power without an exponent.
+func appendPlain(dst, digits []byte, power int) []byte {
+	if power >= 0 {
+		return append(append(dst, digits...), bytes.Repeat([]byte("0"), power)...)
+	}
+	if len(digits) <= -power {
+		digits = slices.Concat(bytes.Repeat([]byte("0"), -power-len(digits)+1), digits)
+	}
+	point := len(digits) + power
+	dst = append(append(dst, digits[:point]...), '.')
+	return append(dst, digits[point:]...)
 }
 
 // float writes a double by its shortest exact text, so that two texts are

@@ -3,6 +3,7 @@ package crosscheck
 import (
 	"context"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 )
@@ -21,6 +22,8 @@ type Options struct {
 	MaxDifferences int
 	// Only names the source tables to compare; empty means all.
 	Only []string
+	// Exclude holds patterns of path.Match for source tables to leave out.
+	Exclude []string
 }
 
 // Kind says in what way the sides differ.
@@ -89,6 +92,11 @@ func Compare(ctx context.Context, sourceURL, targetURL string, o Options) (*Repo
 	if o.Schema == "" {
 		o.Schema = "public"
 	}
+	for _, pattern := range o.Exclude {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return nil, fmt.Errorf("read pattern %q: %w", pattern, err)
+		}
+	}
 	if o.MaxDifferences == 0 {
 		o.MaxDifferences = 20
 	}
@@ -115,7 +123,7 @@ func Compare(ctx context.Context, sourceURL, targetURL string, o Options) (*Repo
 	for _, t := range tables {
 		name := o.targetName(t.name, "")
 		matched[name] = true
-		if len(o.Only) > 0 && !slices.Contains(o.Only, t.name) {
+		if !o.wants(t.name) {
 			continue
 		}
 		columns, ok := there[name]
@@ -137,6 +145,15 @@ func Compare(ctx context.Context, sourceURL, targetURL string, o Options) (*Repo
 	}
 	slices.Sort(report.Notes)
 	return report, nil
+}
+
+func (o Options) wants(table string) bool {
+	for _, pattern := range o.Exclude {
+		if ok, _ := path.Match(pattern, table); ok { // Compare has checked the pattern
+			return false
+		}
+	}
+	return len(o.Only) == 0 || slices.Contains(o.Only, table)
 }
 
 func (o Options) targetName(table, column string) string {

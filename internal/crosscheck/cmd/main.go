@@ -31,6 +31,7 @@ func run(ctx context.Context, args []string) int {
 	fs.BoolVar(&o.NullDates, "null-dates", false, "expect NULL for dates that do not exist")
 	fs.IntVar(&o.MaxDifferences, "max", 20, "differences to print per table")
 	only := fs.String("only", "", "tables to compare, separated by commas")
+	exclude := fs.String("exclude", "", "patterns of tables to leave out, separated by commas (loss_*)")
 	asJSON := fs.Bool("json", false, "print the report as JSON")
 	o.Rename = map[string]string{}
 	fs.Func("rename", "NAME=TARGET: what a table or table.column is called on the target; may be repeated", func(s string) error {
@@ -46,6 +47,9 @@ func run(ctx context.Context, args []string) int {
 	}
 	if *only != "" {
 		o.Only = strings.Split(*only, ",")
+	}
+	if *exclude != "" {
+		o.Exclude = strings.Split(*exclude, ",")
 	}
 	report, err := crosscheck.Compare(ctx, *source, *target, o)
 	if err != nil {
