@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"net/url"
 	"strings"
 	"testing"
@@ -33,18 +34,14 @@ func account(t *testing.T, s *servertest.Server, dbURL string, grants ...string)
 	}
 	s.Exec(t, s.URL, statements...)
 	t.Cleanup(func() {
-		if e, err := Open(context.WithoutCancel(t.Context()), mustParse(t, strings.TrimSuffix(s.URL, "/")+"/mysql"), Options{}); err == nil {
-			defer e.Close()
-			c, err := e.db.Conn(context.WithoutCancel(t.Context()))
-			if err == nil {
-				_, err = c.ExecContext(context.WithoutCancel(t.Context()), "SET SESSION TRANSACTION READ WRITE")
-			}
-			if err == nil {
-				_, err = c.ExecContext(context.WithoutCancel(t.Context()), "DROP USER "+name)
-			}
-			if err != nil {
-				t.Errorf("drop user: %v", err)
-			}
+		// The test's own context has ended by now.
+		db, err := sql.Open("mysql", servertest.MySQLConfig(t, s.URL).FormatDSN())
+		if err == nil {
+			defer db.Close()
+			_, err = db.ExecContext(context.WithoutCancel(t.Context()), "DROP USER "+name)
+		}
+		if err != nil {
+			t.Errorf("drop user: %v", err)
 		}
 	})
 	u.User = url.UserPassword(user, password)
