@@ -1,29 +1,41 @@
 package expr
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // collated notes what a comparison of text loses when the target compares
 // bytes, and makes the order of binary collations the same on both sides.
-func (t *translator) collated(vs []value, ordered bool) []value {
+func (t *translator) collated(vs []value, ordered bool) ([]value, error) {
 	of, ok := collationOf(vs)
 	if !ok {
-		return vs
+		if !slices.ContainsFunc(vs, func(v value) bool { return v.ownCollation }) {
+			if ordered {
+				return nil, refuse("the order of text that is not of a column depends on the session's collation")
+			}
+			t.note(sessionCollation)
+		}
+		return vs, nil
 	}
 	t.noteCollation(of, true)
 	if !ordered {
-		return vs
+		return vs, nil
 	}
 	if binaryCollation(of.collation) {
 		for i := range vs {
 			if vs[i].kind == text {
 				vs[i].sql, vs[i].prec = vs[i].in(pCollate)+` COLLATE "C"`, pCollate
-				return vs // one explicit collation decides for the whole comparison
+				return vs, nil // one explicit collation decides for the whole comparison
 			}
 		}
 	}
 	t.note("text is ordered by %s on the source and by the target's collation here", of.collation)
-	return vs
+	return vs, nil
 }
+
+// sessionCollation is the note about text whose collation no column decides.
+const sessionCollation = "on the source text that is not of a column is compared by the collation of the session; the target compares exactly"
 
 // collationOf is the text among vs that decides the collation: not a literal.
 func collationOf(vs []value) (value, bool) {
@@ -52,6 +64,15 @@ func (t *translator) noteCollation(v value, pads bool) {
 	}
 	if len(ignores) > 0 {
 		t.note("on the source %s compares text without regard to %s; the target compares exactly", v.collation, strings.Join(ignores, ", "))
+	}
+}
+
+// noteSearch notes what LIKE and searching in text ignore on the source.
+func (t *translator) noteSearch(vs []value) {
+	if of, ok := collationOf(vs); ok {
+		t.noteCollation(of, false)
+	} else if !slices.ContainsFunc(vs, func(v value) bool { return v.ownCollation }) {
+		t.note(sessionCollation)
 	}
 }
 

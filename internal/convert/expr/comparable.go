@@ -16,6 +16,9 @@ func (t *translator) comparable(vs []value, ordered bool) ([]value, error) {
 		return nil, err
 	}
 	lead := leader(vs)
+	if slices.ContainsFunc(vs, value.year) && slices.ContainsFunc(vs, shortYear) {
+		return nil, refuse("MySQL reads a YEAR of two digits as 1970 to 2069")
+	}
 	for i, v := range vs {
 		w, err := t.against(v, lead, ordered)
 		if err != nil {
@@ -24,12 +27,20 @@ func (t *translator) comparable(vs []value, ordered bool) ([]value, error) {
 		vs[i] = w
 	}
 	if lead.kind == text {
-		if _, ok := collationOf(vs); ordered && !ok && lead.lit != nil {
-			return nil, refuse("the order of literals depends on the session's collation")
-		}
-		vs = t.collated(vs, ordered)
+		return t.collated(vs, ordered)
 	}
 	return vs, nil
+}
+
+func (v value) year() bool { return v.source == fromYear }
+
+// shortYear reports whether a literal that meets a YEAR is not one in full.
+func shortYear(v value) bool {
+	digits := v.num
+	if v.kind == text && v.lit != nil {
+		digits = *v.lit
+	}
+	return v.literal() && v.kind != null && (len(digits) != 4 || strings.Trim(digits, "0123456789") != "")
 }
 
 // flagsToNumbers makes numbers of booleans that are compared with numbers.
@@ -89,10 +100,12 @@ func (t *translator) against(v, lead value, ordered bool) (value, error) {
 		if lead.source == fromEnum && (ordered || v.kind != text) {
 			return value{}, refuse("MySQL compares an ENUM by its position in the list here")
 		}
-		if v.kind != text {
-			break
+		if v.numeric() || v.kind == boolean {
+			return value{}, refuse("MySQL compares text with a number as floats, and '10abc' equals 10 there")
 		}
-		return v, nil
+		if v.kind == text {
+			return v, nil
+		}
 	case date, datetime, clock, span:
 		return againstTime(v, lead)
 	case instant:
@@ -119,9 +132,6 @@ func (t *translator) against(v, lead value, ordered bool) (value, error) {
 }
 
 func (t *translator) againstNumber(v, lead value) (value, error) {
-	if lead.source == fromYear && v.literal() && !(len(v.num) == 4 && v.num[0] != '-') {
-		return value{}, refuse("MySQL reads a YEAR of two digits as 1970 to 2069")
-	}
 	switch {
 	case v.kind == text && v.lit != nil:
 		return textNumber(v)

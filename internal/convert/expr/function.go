@@ -95,6 +95,9 @@ func (t *translator) coalesce(a []value) (value, error) {
 	if err != nil {
 		return value{}, err
 	}
+	if proto.kind == null {
+		return proto, nil
+	}
 	notNull := false
 	for _, v := range vs {
 		notNull = notNull || v.notNull
@@ -131,6 +134,8 @@ func extreme(name string) func(*translator, []value) (value, error) {
 			return value{}, err
 		}
 		switch proto.kind {
+		case null:
+			return proto, nil
 		case boolean:
 			for i := range vs {
 				if vs[i], err = t.number(vs[i]); err != nil {
@@ -139,7 +144,9 @@ func extreme(name string) func(*translator, []value) (value, error) {
 			}
 			proto.kind, proto.width = integer, 32
 		case text:
-			vs = t.collated(vs, true)
+			if vs, err = t.collated(vs, true); err != nil {
+				return value{}, err
+			}
 		case integer, decimal, float, date, datetime:
 		default:
 			return value{}, refuse("the two servers order %s differently", proto.kind)

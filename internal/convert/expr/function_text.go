@@ -7,6 +7,8 @@ import (
 
 	"github.com/pingcap/tidb/pkg/parser/ast"
 	driver "github.com/pingcap/tidb/pkg/parser/test_driver"
+
+	"github.com/bascule/bascule/internal/schema"
 )
 
 var textFunctions = map[string]function{
@@ -29,7 +31,7 @@ var textFunctions = map[string]function{
 	"ltrim":            {1, 1, onText("ltrim")},
 	"rtrim":            {1, 1, onText("rtrim")},
 	"reverse":          {1, 1, onText("reverse")},
-	"replace":          {3, 3, onText("replace")},
+	"replace":          {3, 3, (*translator).replace},
 	"lpad":             {3, 3, pad("lpad")},
 	"rpad":             {3, 3, pad("rpad")},
 	"repeat":           {2, 2, (*translator).repeat},
@@ -91,6 +93,27 @@ func onText(name string) func(*translator, []value) (value, error) {
 		}
 		return textOf(call(text, name, a...), a...), nil
 	}
+}
+
+// replace renders REPLACE. MariaDB looks at the replacement only when there is
+// something to replace, so a NULL one leaves other text as it is.
+func (t *translator) replace(a []value) (value, error) {
+	if a[0].lit != nil {
+		return value{}, refuse("the collation of its result is the session's")
+	}
+	v, err := onText("replace")(t, a)
+	if err != nil || t.Dialect == schema.MySQL || a[2].notNull || v.kind == null {
+		return v, err
+	}
+	of, err := t.toText(a[0])
+	if err != nil {
+		return value{}, err
+	}
+	if a[1].lit == nil || *a[1].lit == "" {
+		return value{}, refuse("what MariaDB makes of a NULL replacement depends on the text")
+	}
+	v.sql = "CASE WHEN strpos(" + of.sql + ", " + a[1].sql + ") = 0 THEN " + of.sql + " ELSE " + v.sql + " END"
+	return v, nil
 }
 
 // concat renders CONCAT as ||, because both give NULL for NULL; PostgreSQL's
@@ -324,9 +347,7 @@ func (t *translator) locate(a []value) (value, error) {
 	if err != nil {
 		return value{}, err
 	}
-	if of, ok := collationOf(vs); ok {
-		t.noteCollation(of, false)
-	}
+	t.noteSearch(vs)
 	v := call(integer, "strpos", vs[1], vs[0])
 	v.width = 32
 	return v, nil
@@ -359,7 +380,9 @@ func (t *translator) findInSet(a []value) (value, error) {
 	if list.kind != text {
 		return value{}, refuse("it looks in %s", list.kind)
 	}
-	t.collated([]value{list}, false)
+	if _, err := t.collated([]value{list}, false); err != nil {
+		return value{}, err
+	}
 	at := "array_position(string_to_array(" + list.sql + ", ','), " + member.sql + ")"
 	return value{sql: "CASE WHEN " + list.in(pIs+1) + " IS NOT NULL THEN coalesce(" + at + ", 0) END", prec: pAtom, kind: integer, width: 32, notNull: list.notNull}, nil
 }

@@ -194,6 +194,9 @@ func (t *translator) choose(conditions, results []value) (value, error) {
 	if err != nil {
 		return value{}, err
 	}
+	if proto.kind == null {
+		return proto, nil // a CASE of nothing but NULL would be text on PostgreSQL
+	}
 	proto.notNull = len(results) > len(conditions)
 	var b strings.Builder
 	b.WriteString("CASE")

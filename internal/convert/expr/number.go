@@ -168,6 +168,9 @@ func (t *translator) remainder(op opcode.Op, a, b value) (value, error) {
 		v := binary(a.kind, a, "%", nonZero(b), pMultiply)
 		if !ints {
 			v.kind = decimal
+			if t.Dialect == schema.MariaDB {
+				t.note("MariaDB's remainder of a negative decimal can be a negative zero, which it does not take as equal to 0")
+			}
 		}
 		v.width, v.big, v.unsigned = 64, a.big || b.big, a.unsigned
 		v.scale, v.fracLow, v.fracHigh = max(a.scale, b.scale), max(a.fracLow, b.fracLow), max(a.fracHigh, b.fracHigh)

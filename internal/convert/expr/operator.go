@@ -71,8 +71,8 @@ func (t *translator) unary(n *ast.UnaryOperationExpr) (value, error) {
 
 func (t *translator) negate(v value) (value, error) {
 	v, err := t.number(v)
-	if err != nil {
-		return value{}, err
+	if err != nil || v.kind == null {
+		return v, err
 	}
 	if v.num != "" && v.kind != float {
 		if digits, ok := strings.CutPrefix(v.num, "-"); ok {

@@ -19,9 +19,7 @@ func (t *translator) like(n *ast.PatternLikeOrIlikeExpr) (value, error) {
 	if vs, err = t.texts(vs); err != nil {
 		return value{}, err
 	}
-	if of, ok := collationOf(vs); ok {
-		t.noteCollation(of, false)
-	}
+	t.noteSearch(vs)
 	switch p := vs[1].lit; {
 	case p != nil && n.Escape != 0 && endsInEscape(*p, n.Escape):
 		return value{}, refuse("the pattern ends with its escape character, which PostgreSQL refuses")
