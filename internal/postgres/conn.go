@@ -43,6 +43,9 @@ type End struct {
 	lanes   *pgxpool.Pool // transactions that hold a task
 	waiters *pgxpool.Pool // connections that LISTEN
 
+	// major is the server's major version.
+	major int
+
 	received atomic.Int64
 
 	mu        sync.Mutex
@@ -87,7 +90,7 @@ func Open(ctx context.Context, c Config, o Options) (*End, error) {
 		e.control.Close()
 		return nil, err
 	}
-	if err := e.control.Ping(ctx); err != nil {
+	if err := e.control.QueryRow(ctx, "SELECT current_setting('server_version_num')::int / 10000").Scan(&e.major); err != nil {
 		e.Close()
 		return nil, e.fail("connect to "+c.Redacted(), err)
 	}

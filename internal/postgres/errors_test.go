@@ -27,6 +27,14 @@ func TestOpenFails(t *testing.T) {
 			"no such host":     {"postgres://u@host.invalid/db", fault.Connect, "reachable"},
 			"an unknown CA":    {d.owner + "?sslmode=verify-full", fault.Login, "sslrootcert"},
 		}
+		if query(t, d.admin.String(), "SHOW ssl")[0] == "off" {
+			tests["an unknown CA"] = tests["nobody listens"]
+			tests["no TLS"] = struct {
+				dsn   string
+				class fault.Class
+				hint  string
+			}{d.owner + "?sslmode=require", fault.Login, "ssl = on"}
+		}
 		for reason, tc := range tests {
 			c, err := ParseConfig(tc.dsn)
 			if err != nil {

@@ -63,17 +63,16 @@ func decimalText(col string, c change.SumColumn) string {
 	return fmt.Sprintf("round(%s::numeric, greatest(scale(%s::numeric), %d))::text", col, col, c.Form.Precision)
 }
 
-// dateTimeText prints a date-time or, in UTC, an instant. Filling up the server's own text is
-// cheaper than to_char.
+// dateTimeText prints a date-time or, in UTC, an instant. Filling up the server's
+// own text, which drops trailing zeros, is cheaper than to_char.
 func dateTimeText(col string, c change.SumColumn) string {
 	if _, ok := c.Column.Type.(schema.Timestamp); ok {
 		col = fmt.Sprintf("(%s AT TIME ZONE 'UTC')", col)
 	}
-	t := col + "::text"
 	if c.Form.Precision == 0 {
-		return t
+		return col + "::text"
 	}
-	return fmt.Sprintf("CASE WHEN length(%s) = 19 THEN %s || '.000000' ELSE rpad(%s, 26, '0') END", t, t, t)
+	return fmt.Sprintf("rpad(%s::text || CASE WHEN date_trunc('second', %s) = %s THEN '.' ELSE '' END, 26, '0')", col, col, col)
 }
 
 // geometryBytes are MySQL's: the SRID in 4 bytes and the WKB, both little-endian.
