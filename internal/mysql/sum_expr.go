@@ -23,10 +23,13 @@ func terminated(k change.FormKind) bool {
 	return false
 }
 
+// binaryEmpty, as an argument, makes CONCAT join bytes: nothing is converted, and no collations are mixed. A literal with
+// _binary before it would not do: a column's collation wins over it.
+const binaryEmpty = "CAST('' AS BINARY)"
+
 // rowText is the text of some columns as one binary string.
 func (e *End) rowText(cols []change.SumColumn) (string, error) {
-	// A binary argument makes CONCAT join bytes: nothing is converted, and no collations are mixed.
-	parts := []string{"_binary''"}
+	parts := []string{binaryEmpty}
 	for i := range cols {
 		p, err := e.field(&cols[i])
 		if err != nil {
@@ -63,7 +66,7 @@ func (e *End) field(c *change.SumColumn) ([]string, error) {
 	if c.Form.Long {
 		text = "CONCAT('64:', SHA2(" + e.longBytes(c, text) + ", 256))"
 	} else {
-		text = "CONCAT(_binary'', LENGTH(" + text + "), ':', " + text + ")"
+		text = "CONCAT(" + binaryEmpty + ", LENGTH(" + text + "), ':', " + text + ")"
 	}
 	if null == "" {
 		return []string{text}, nil

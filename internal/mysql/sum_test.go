@@ -59,6 +59,8 @@ var sumCases = []sumCase{
 	{sql: "FLOAT(7,2)", form: form(change.FormFloat, 0), values: []string{"0.25", "1.1", "NULL"}, texts: []string{"0.25", "1.100000023841858", null}},
 	{sql: "DOUBLE", form: form(change.FormFloat, 0), values: []string{"1e300", "0.1", "5e-324"}, texts: []string{"1e300", "0.1", "5e-324"}},
 	{sql: "VARCHAR(90)", form: form(change.FormText, 0), values: []string{"''", "'é 😀 \\\\ '''", "NULL"}, texts: []string{"", "é 😀 \\ '", null}},
+	{sql: "VARCHAR(9) COLLATE utf8mb4_bin NOT NULL", form: form(change.FormText, 0), values: []string{"'A'", "'b'", "''"}, texts: []string{"A", "b", ""}},
+	{sql: "VARCHAR(9) COLLATE utf8mb4_general_ci NOT NULL", form: form(change.FormText, 0), values: []string{"'A'", "'b'", "''"}, texts: []string{"A", "b", ""}},
 	{sql: "CHAR(9) NOT NULL", form: form(change.FormText, 0), values: []string{"'a  '", "''", "' b'"}, texts: []string{"a", "", " b"}},
 	{sql: "VARCHAR(20) CHARACTER SET latin1", form: form(change.FormText, 0), values: []string{"_latin1 0x80E9", "_latin1 0x81", "'x '"}, texts: []string{"€é", "\u0081", "x "}},
 	{sql: "VARCHAR(20) CHARACTER SET utf16", form: form(change.FormText, 0), values: []string{"'a😀'", "''", "NULL"}, texts: []string{"a😀", "", null}},
