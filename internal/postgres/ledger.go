@@ -149,7 +149,7 @@ func refuseExisting(ctx context.Context, tx pgx.Tx, name schema.Name, stmts []ch
 		}
 	}
 	rows, err := tx.Query(ctx, `SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname = $1 AND c.relname = ANY($2) ORDER BY 1`, string(name), names)
+		WHERE n.nspname = $1 AND c.relname::text = ANY($2) ORDER BY 1`, string(name), names)
 	if err != nil {
 		return err
 	}
