@@ -21,7 +21,7 @@ var layers = [][]string{
 	{"migration"},
 	{"cli"},
 	{"servertest", "crosscheck"},
-	{"crosscheck/cmd", "crashtest", "arch"},
+	{"crosscheck/cmd", "acceptance", "crashtest", "arch"},
 }
 
 // ends may know only their own dialect, whatever their layer would allow.

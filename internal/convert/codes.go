@@ -20,6 +20,8 @@ const (
 	CodeFloatDisplay finding.Code = "float-display"
 	// CodeEmptyEnum: an ENUM holds the invalid value that reads as ''.
 	CodeEmptyEnum finding.Code = "empty-enum"
+	// CodeMemberUnreadable: members of an ENUM or SET that the catalog cannot print.
+	CodeMemberUnreadable finding.Code = "member-unreadable"
 	// CodeDoubleEncoded: text that was probably encoded as UTF-8 twice.
 	CodeDoubleEncoded finding.Code = "double-encoded"
 	// CodeSpatialRaw: spatial values arrive as raw bytes, for want of PostGIS.

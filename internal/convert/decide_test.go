@@ -126,7 +126,7 @@ func TestQuestions(t *testing.T) {
 	}
 	want := map[string][]string{
 		"max": {"Customer.ID", "order.customer_id", "place.my_row_id"}, "not-boolean": {"Customer.Vip"},
-		"out-of-day": {"order.wait"}, "empty-enum": {"order.state"},
+		"out-of-day": {"order.wait"}, "empty-enum": {"order.state"}, "json-nul": {"Customer.Profile"},
 	}
 	if diff := cmp.Diff(want, decides); diff != "" {
 		t.Errorf("deciding questions (-want +got):\n%s", diff)

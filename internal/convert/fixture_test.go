@@ -169,7 +169,7 @@ func bazaar() *schema.Database {
 				Checks: []schema.Check{{Name: "doc", Expr: "json_valid(`doc`)", Enforced: true}},
 			},
 			{
-				Name: "item", Columns: []*schema.Column{col("kind", schema.Enum{Members: []string{"a", ""}}), col("n", schema.Int{Bits: 64}), col("m", schema.Int{Bits: 64}, null)},
+				Name: "item", Columns: []*schema.Column{col("kind", schema.Enum{Members: []string{"a", "?", ""}}), col("n", schema.Int{Bits: 64}), col("m", schema.Int{Bits: 64}, null)},
 				PrimaryKey: primary("kind", "n"), Indexes: []*schema.Index{unique("nm", "n", "m"), unique("n", "n")},
 			},
 			{

@@ -48,7 +48,7 @@ func (p *planner) questions(t *schema.Table, c *schema.Column) (qs []schema.Ques
 		ask(schema.AskEmptyEnum, native)
 	case schema.JSON:
 		if src.Parsed && !named {
-			ask(schema.AskJSONNul, false)
+			ask(schema.AskJSONNul, true)
 		}
 	case schema.Text:
 		ask(schema.AskNulByte, false)

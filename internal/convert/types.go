@@ -35,9 +35,9 @@ func (t *tablePlan) decide(c *schema.Column, col string) decision {
 	case schema.Binary:
 		d = decision{typ: schema.Binary{}, why: spellSource(src) + " becomes bytea, byte for byte."}
 	case schema.Enum:
-		d = t.decideEnum(r, src, col, a)
+		d = t.readable(r, src.Members, t.decideEnum(r, src, col, a))
 	case schema.Set:
-		d = decideSet(src, col, a)
+		d = t.readable(r, src.Members, decideSet(src, col, a))
 	case schema.JSON:
 		d = t.decideJSON(r, src)
 	case schema.Time:

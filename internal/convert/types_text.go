@@ -54,6 +54,29 @@ func (t *tablePlan) emptyWhy(r ref) string {
 	return "nothing proves that no row holds it"
 }
 
+// readable drops the check on members that the server could not print: the
+// catalog of MySQL and MariaDB is in utf8mb3, so a character beyond it, such as an
+// emoji, reads as '?'. A check on that would refuse the column's real values.
+func (t *tablePlan) readable(r ref, members []string, d decision) decision {
+	n := 0
+	for _, m := range members {
+		if strings.Contains(m, "?") {
+			n++
+		}
+	}
+	if n == 0 || d.check == "" {
+		return d
+	}
+	d.check = ""
+	d.why = fmt.Sprintf("It becomes %s without a check: %d of its %d members may not be what the catalog prints.", spell(d.typ), n, len(members))
+	t.find(finding.Finding{
+		Code: CodeMemberUnreadable, Kind: finding.Problem, Severity: finding.Warning, Object: r.String(), Count: int64(n), Owner: "dba",
+		What: fmt.Sprintf("%d members hold a '?', which may stand for a character that the server's catalog cannot print; values arrive as they are, without a check on the members.", n),
+		Do:   "Add the check by hand after the move if the column needs one.",
+	})
+	return d
+}
+
 // decideSet chooses text as the default: the application reads and writes the
 // same 'a,b' as before, while text[] would change every statement that touches
 // the column.
