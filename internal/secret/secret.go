@@ -1,7 +1,6 @@
-// Package secret owns references to secrets: env:NAME, file:PATH and exec:COMMAND
-// stand where a password or a connection string would. It reads them when asked, every
-// time anew, so that a token that expires can be renewed. It never stores a secret,
-// never logs one, and no error of it holds one.
+// Package secret owns references to secrets (env:, file:, exec:) and the values
+// that print as ***. It never stores a secret, never logs one and never puts one
+// into an error.
 package secret
 
 import (
@@ -9,105 +8,256 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
 	"time"
 )
 
-// patience bounds a command: one that asks on a terminal would hang a copy for ever.
-const patience = 30 * time.Second
+// mask is what a Value shows of itself.
+const mask = "***"
 
-// longest is more than any password or token; a file that exceeds it is not one.
-const longest = 64 << 10
+// maxSecret bounds what a file or a command may give: a secret is a line, and a
+// wrong path must not fill the memory.
+const maxSecret = 64 << 10
 
-// IsReference reports whether s names a secret instead of being one.
-func IsReference(s string) bool {
-	scheme, _, _ := strings.Cut(s, ":")
-	switch scheme {
-	case "env", "file", "exec":
-		return strings.Contains(s, ":")
-	}
-	return false
-}
+// execTimeout bounds an exec: command. Tools that fetch a token from a cloud's
+// metadata service or log in anew take seconds.
+const execTimeout = 30 * time.Second
 
-// Resolve reads the secret that a reference names. A file's content and a command's
-// output lose their trailing line break; the command is run by sh with this process's
-// environment, for 30 seconds at most. An empty secret is an error.
-func Resolve(ctx context.Context, reference string) (string, error) {
-	if !IsReference(reference) {
-		// Not repeated: it may be the secret itself.
-		return "", errors.New("not a reference: write env:NAME, file:PATH or exec:COMMAND")
-	}
-	scheme, name, _ := strings.Cut(reference, ":")
-	var value string
-	var err error
-	switch {
-	case name == "":
-		err = errors.New("it names nothing")
-	case scheme == "env":
-		value, err = fromEnvironment(name)
-	case scheme == "file":
-		value, err = fromFile(name)
-	default:
-		value, err = fromCommand(ctx, name)
-	}
-	value = strings.TrimRight(value, "\r\n")
-	if err == nil && value == "" {
-		err = errors.New("it is empty")
-	}
-	if err != nil {
-		return "", fmt.Errorf("read secret %q: %w", reference, err)
-	}
-	return value, nil
-}
-
-func fromEnvironment(name string) (string, error) {
-	value, ok := os.LookupEnv(name)
+// Resolve returns the secret that ref refers to:
+//
+//	env:NAME       the environment variable NAME, which must be set
+//	file:PATH      the file's content without one trailing line break
+//	exec:CMD ARG…  what the command prints, without one trailing line break
+//	literal:TEXT   TEXT, for secrets that begin like one of the above
+//	anything else  itself
+//
+// The command is split at blanks, quotes keep words together, and no shell runs.
+// It gets 30 seconds. A file that everyone may read is refused, as ssh refuses
+// such keys: the error names the chmod that mends it. No error holds the secret,
+// nor what a command wrote to its output; it holds what it wrote to stderr.
+func Resolve(ctx context.Context, ref string) (string, error) {
+	kind, rest, ok := strings.Cut(ref, ":")
 	if !ok {
-		return "", fmt.Errorf("the environment variable %s is not set", name)
+		return ref, nil
 	}
-	return value, nil
+	switch kind {
+	case "env":
+		v, set := os.LookupEnv(rest)
+		if !set {
+			return "", fmt.Errorf("read secret %q: the environment variable is not set", ref)
+		}
+		return v, nil
+	case "file":
+		return readFile(rest)
+	case "exec":
+		return run(ctx, rest)
+	case "literal":
+		return rest, nil
+	}
+	return ref, nil
 }
 
-func fromFile(path string) (string, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return "", errors.Unwrap(err)
-	case info.IsDir():
-		return "", errors.New("it is a directory")
-	case info.Size() > longest:
-		return "", fmt.Errorf("it holds %d bytes, which is no password", info.Size())
-	}
-	value, err := os.ReadFile(path)
-	return string(value), err
+// IsReference reports whether s is one of Resolve's forms and not a secret itself.
+func IsReference(s string) bool {
+	kind, _, ok := strings.Cut(s, ":")
+	return ok && (kind == "env" || kind == "file" || kind == "exec" || kind == "literal")
 }
 
-// fromCommand returns what a command prints. Of what it says on stderr the error
-// keeps the last line: tools explain themselves there, and print no secrets.
-func fromCommand(ctx context.Context, command string) (string, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it did not end within %s", patience))
+func readFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("read secret file %q: %w", path, cause(err))
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", fmt.Errorf("read secret file %q: %w", path, cause(err))
+	}
+	if info.IsDir() {
+		return "", fmt.Errorf("read secret file %q: it is a directory", path)
+	}
+	if info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 {
+		return "", fmt.Errorf("read secret file %q: everyone may read it; run chmod o-rwx %q", path, path)
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	if err != nil {
+		return "", fmt.Errorf("read secret file %q: %w", path, cause(err))
+	}
+	if len(b) > maxSecret {
+		return "", fmt.Errorf("read secret file %q: it is larger than %d bytes", path, maxSecret)
+	}
+	return chomp(string(b)), nil
+}
+
+// cause drops the operation and the path that os puts before an error's reason.
+func cause(err error) error {
+	if p, ok := errors.AsType[*os.PathError](err); ok {
+		return p.Err
+	}
+	return err
+}
+
+func run(ctx context.Context, command string) (string, error) {
+	words, err := split(command)
+	if err != nil {
+		return "", fmt.Errorf("run secret command: %w", err)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, execTimeout, fmt.Errorf("no answer within %s", execTimeout))
 	defer cancel()
-	var out, errs bytes.Buffer
-	cmd := exec.CommandContext(ctx, "sh", "-c", command)
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	// A grandchild that keeps the pipes open must not keep us.
-	cmd.WaitDelay = time.Second
-	err := cmd.Run()
+	var out, diagnostics limited
+	c := exec.CommandContext(ctx, words[0], words[1:]...)
+	c.Stdout, c.Stderr = &out, &diagnostics
+	// A child that outlives the command would hold its pipes open.
+	c.WaitDelay = time.Second
+	err = c.Run()
 	if ctx.Err() != nil {
-		return "", context.Cause(ctx)
+		err = context.Cause(ctx)
 	}
 	if err != nil {
-		if said := lastLine(errs.String()); said != "" {
-			return "", fmt.Errorf("%w: %s", err, said)
-		}
-		return "", err
+		// Only the program is named: arguments may themselves be secret.
+		return "", fmt.Errorf("run secret command %q: %w%s", words[0], err, said(&diagnostics, &out))
 	}
-	return out.String(), nil
+	if out.over {
+		return "", fmt.Errorf("run secret command %q: it printed more than %d bytes", words[0], maxSecret)
+	}
+	s := chomp(out.kept.String())
+	if s == "" {
+		return "", fmt.Errorf("run secret command %q: it printed nothing%s", words[0], said(&diagnostics, &out))
+	}
+	return s, nil
 }
 
-func lastLine(s string) string {
-	s = strings.TrimSpace(s)
-	return s[strings.LastIndexByte(s, '\n')+1:]
+// said is what a command wrote to stderr, on one line, unless it holds what the
+// command wrote to stdout: tools with tracing on print both.
+func said(diagnostics, out *limited) string {
+	line := strings.Join(strings.Fields(diagnostics.kept.String()), " ")
+	if line == "" {
+		return ""
+	}
+	for _, word := range strings.Fields(out.kept.String()) {
+		line = strings.ReplaceAll(line, word, mask)
+	}
+	if runes := []rune(line); len(runes) > 500 {
+		line = string(runes[:500]) + "…"
+	}
+	return " (stderr: " + line + ")"
+}
+
+// limited keeps the first bytes that are written to it. It does not embed the
+// buffer, whose ReadFrom would take everything past Write.
+type limited struct {
+	kept bytes.Buffer
+	over bool
+}
+
+// Write takes all of p, so that the command is not killed by a full pipe.
+func (l *limited) Write(p []byte) (int, error) {
+	room := maxSecret - l.kept.Len()
+	if len(p) > room {
+		l.over = true
+		l.kept.Write(p[:room])
+		return len(p), nil
+	}
+	return l.kept.Write(p)
+}
+
+// chomp drops one trailing line break, which editors and echo add.
+func chomp(s string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(s, "\n"), "\r")
+}
+
+// split cuts a command into words at blanks. Single and double quotes keep a
+// word together; a backslash is an ordinary character, for paths on Windows.
+func split(command string) ([]string, error) {
+	var words []string
+	var word strings.Builder
+	var quote rune
+	started := false
+	for _, r := range command {
+		switch {
+		case quote != 0 && r == quote:
+			quote = 0
+		case quote != 0:
+			word.WriteRune(r)
+		case r == '\'' || r == '"':
+			quote, started = r, true
+		case r == ' ' || r == '\t' || r == '\n':
+			if started {
+				words = append(words, word.String())
+				word.Reset()
+			}
+			started = false
+		default:
+			word.WriteRune(r)
+			started = true
+		}
+	}
+	if quote != 0 {
+		return nil, fmt.Errorf("a quote (%c) is not closed", quote)
+	}
+	if started {
+		words = append(words, word.String())
+	}
+	if len(words) == 0 || words[0] == "" {
+		return nil, errors.New("it names no program")
+	}
+	return words, nil
+}
+
+// Value is a reference to a secret that may be kept, copied, logged and
+// printed: every form of it is ***, and only Get gives the secret. The zero Value
+// is no secret at all. It is safe for concurrent use.
+type Value struct {
+	get func(context.Context) (string, error)
+}
+
+// Of returns the Value of a reference as Resolve takes it. It reads nothing yet.
+func Of(ref string) Value {
+	return Value{get: func(ctx context.Context) (string, error) { return Resolve(ctx, ref) }}
+}
+
+// From returns a Value that calls get each time, for instance to sign a token.
+func From(get func(context.Context) (string, error)) Value { return Value{get: get} }
+
+// Get fetches the secret anew: a token that expires within minutes is fresh for
+// each connection of a copy that runs for days. The zero Value gives "".
+func (v Value) Get(ctx context.Context) (string, error) {
+	if v.get == nil {
+		return "", nil
+	}
+	return v.get(ctx)
+}
+
+// IsZero reports whether v is no secret at all.
+func (v Value) IsZero() bool { return v.get == nil }
+
+// String returns ***, or nothing for the zero Value.
+func (v Value) String() string {
+	if v.get == nil {
+		return ""
+	}
+	return mask
+}
+
+// Format prints *** for every verb, %#v among them.
+func (v Value) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, v.String()) }
+
+// LogValue logs ***.
+func (v Value) LogValue() slog.Value { return slog.StringValue(v.String()) }
+
+// MarshalText writes *** wherever an encoder asks, JSON and YAML among them.
+func (v Value) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
+// UnmarshalText takes a reference, as configuration files hold it.
+func (v *Value) UnmarshalText(ref []byte) error {
+	if len(ref) == 0 {
+		*v = Value{}
+		return nil
+	}
+	*v = Of(string(ref))
+	return nil
 }

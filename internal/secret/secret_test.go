@@ -1,94 +1,188 @@
-package secret
+package secret_test
 
 import (
+	"bytes"
 	"context"
-	"errors"
+	"encoding/json"
+	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/bascule/bascule/internal/secret"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestIsReference(t *testing.T) {
-	t.Parallel()
-	for s, want := range map[string]bool{
-		"env:NAME": true, "file:/run/secrets/db": true, "exec:aws rds generate-db-auth-token": true, "env:": true,
-		"mysql://u@h/d": false, "u:p@tcp(h:1)/d": false, "env": false, "": false, "environment:X": false, "ENV:X": false,
-	} {
-		if got := IsReference(s); got != want {
-			t.Errorf("IsReference(%q) is %t, want %t", s, got, want)
-		}
+const hidden = "s3cr3t-Value"
+
+func write(t *testing.T, content string, mode os.FileMode) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
 	}
+	if err := os.Chmod(path, mode); err != nil { // the umask may have taken bits away
+		t.Fatal(err)
+	}
+	return path
 }
 
 func TestResolve(t *testing.T) {
-	dir := t.TempDir()
-	write := func(name, text string) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	t.Setenv("BASCULE_SECRET", " p%40ss ")
-	t.Setenv("BASCULE_EMPTY", "")
+	t.Setenv("BASCULE_TEST_SECRET", hidden)
+	t.Setenv("BASCULE_TEST_EMPTY", "")
 	tests := map[string]struct {
-		reference, want string
-		says            string // of the error
+		reason, ref, want string
 	}{
-		"variable":           {"env:BASCULE_SECRET", " p%40ss ", ""},
-		"no variable":        {"env:BASCULE_NOT_SET", "", "the environment variable BASCULE_NOT_SET is not set"},
-		"empty variable":     {"env:BASCULE_EMPTY", "", "it is empty"},
-		"no name":            {"env:", "", "it names nothing"},
-		"file":               {"file:" + write("a", "two words\n"), "two words", ""},
-		"file of Windows":    {"file:" + write("b", "word\r\n"), "word", ""},
-		"no file":            {"file:" + dir + "/none", "", "no such file"},
-		"directory":          {"file:" + dir, "", "it is a directory"},
-		"empty file":         {"file:" + write("c", "\n"), "", "it is empty"},
-		"a backup":           {"file:" + write("d", strings.Repeat("x", longest+1)), "", "which is no password"},
-		"command":            {"exec:printf 'to%s' ken", "token", ""},
-		"command that fails": {"exec:echo first >&2; echo expired >&2; exit 3", "", "exit status 3: expired"},
-		"silent command":     {"exec:false", "", `read secret "exec:false": exit status 1`},
-		"not a reference":    {"hunter2", "", "not a reference"},
+		"environment":       {"a set variable", "env:BASCULE_TEST_SECRET", hidden},
+		"empty variable":    {"set to nothing is set", "env:BASCULE_TEST_EMPTY", ""},
+		"file":              {"one line break goes", "file:" + write(t, hidden+"\n", 0o600), hidden},
+		"file of Windows":   {"both its bytes go", "file:" + write(t, hidden+"\r\n", 0o640), hidden},
+		"two line breaks":   {"only one goes", "file:" + write(t, hidden+"\n\n", 0o600), hidden + "\n"},
+		"blanks in a file":  {"blanks are part of a secret", "file:" + write(t, " "+hidden+" ", 0o600), " " + hidden + " "},
+		"command":           {"what it prints", "exec:printf " + hidden, hidden},
+		"quoted arguments":  {"quotes keep words together", `exec:printf '%s|%s' 'a b' "c'd"`, "a b|c'd"},
+		"no shell":          {"metacharacters are ordinary", "exec:echo $HOME;ls", "$HOME;ls"},
+		"literal":           {"anything else is itself", hidden, hidden},
+		"literal colon":     {"an unknown prefix is part of it", "pa:ss", "pa:ss"},
+		"escaped reference": {"a secret that looks like a reference", "literal:env:X", "env:X"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := Resolve(t.Context(), test.reference)
-			if got != test.want {
-				t.Errorf("got %q, want %q", got, test.want)
-			}
-			if test.says == "" && err != nil || test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)) {
-				t.Errorf("error %v, want %q", err, test.says)
-			}
-			if err != nil && strings.Contains(err.Error(), "hunter2") {
-				t.Errorf("the error repeats the secret: %v", err)
+			got, err := secret.Resolve(t.Context(), test.ref)
+			if err != nil || got != test.want {
+				t.Errorf("%s: got %q, %v; want %q", test.reason, got, err, test.want)
 			}
 		})
 	}
 }
 
-func TestResolveReadsAnew(t *testing.T) {
-	t.Parallel()
-	counter := filepath.Join(t.TempDir(), "n")
-	reference := "exec:echo x >> " + counter + "; wc -l < " + counter
-	for _, want := range []string{"1", "2"} {
-		got, err := Resolve(t.Context(), reference)
-		if err != nil || strings.TrimSpace(got) != want {
-			t.Errorf("got %q, %v, want %s", got, err, want)
+func TestResolveFails(t *testing.T) {
+	open := write(t, hidden, 0o644)
+	tests := map[string]struct {
+		reason, ref string
+		want        []string
+	}{
+		"unset":           {"not the same as empty", "env:BASCULE_TEST_UNSET", []string{"BASCULE_TEST_UNSET", "not set"}},
+		"no file":         {"says which", "file:/nonexistent/x", []string{"/nonexistent/x", "no such file"}},
+		"directory":       {"no secret", "file:" + t.TempDir(), []string{"directory"}},
+		"open to all":     {"names the chmod", "file:" + open, []string{"everyone may read it", "chmod o-rwx"}},
+		"huge file":       {"a wrong path", "file:" + write(t, strings.Repeat("x", 70_000), 0o600), []string{"larger than"}},
+		"failing command": {"stderr says why, stdout stays hidden", `exec:sh -c "echo ` + hidden + `; echo denied for ` + hidden + ` >&2; exit 3"`, []string{"exit status 3", "denied for ***"}},
+		"silent command":  {"an empty token is a failure", `exec:sh -c "echo warning >&2"`, []string{"printed nothing", "warning"}},
+		"no program":      {"says so", "exec:bascule-has-no-such-program " + hidden, []string{"bascule-has-no-such-program", "not found"}},
+		"empty command":   {"says so", "exec: ", []string{"no program"}},
+		"open quote":      {"says which", "exec:echo 'x", []string{"quote"}},
+		"chatty command":  {"a secret is a line", "exec:seq 100000", []string{"more than"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := secret.Resolve(t.Context(), test.ref)
+			if err == nil {
+				t.Fatalf("%s: got %.100q, want an error", test.reason, got)
+			}
+			for _, part := range test.want {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("%s: %q does not say %q", test.reason, err, part)
+				}
+			}
+			if strings.Contains(err.Error(), hidden) {
+				t.Errorf("the error holds the secret: %v", err)
+			}
+		})
+	}
+}
+
+func TestIsReference(t *testing.T) {
+	for s, want := range map[string]bool{
+		"env:A": true, "file:/run/secret": true, "exec:aws rds": true, "literal:x": true,
+		"": false, "env": false, "mysql://env:x@h/": false, "postgres://h/d": false, hidden: false,
+	} {
+		if got := secret.IsReference(s); got != want {
+			t.Errorf("IsReference(%q) is %t", s, got)
 		}
 	}
 }
 
-func TestResolveIsCancelled(t *testing.T) {
-	t.Parallel()
-	cause := errors.New("interrupted")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(cause)
-	if _, err := Resolve(ctx, "exec:sleep 60"); !errors.Is(err, cause) {
-		t.Errorf("error %v, want %v", err, cause)
+func TestCommandEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	_, err := secret.Resolve(ctx, `exec:sh -c "sleep 60"`)
+	if err == nil || time.Since(began) > 20*time.Second {
+		t.Errorf("got %v after %s, want an error at once", err, time.Since(began))
+	}
+}
+
+func TestValueHides(t *testing.T) {
+	v := secret.Of(hidden)
+	type config struct {
+		Password secret.Value
+		Pointer  *secret.Value
+	}
+	c := config{v, &v}
+	asJSON, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var logs bytes.Buffer
+	slog.New(slog.NewJSONHandler(&logs, nil)).Info("x", "password", v, "config", c)
+	slog.New(slog.NewTextHandler(&logs, nil)).Info("x", "password", v, "config", c)
+	shown := map[string]string{
+		"json": string(asJSON), "slog": logs.String(), "string": v.String(),
+		"error": fmt.Errorf("open with %v: %w", v, os.ErrClosed).Error(),
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		shown[verb] = fmt.Sprintf(verb, v)
+		shown[verb+" in a struct"] = fmt.Sprintf(verb, c)
+	}
+	for how, s := range shown {
+		if strings.Contains(s, hidden) || strings.Contains(s, fmt.Sprintf("%x", hidden)) {
+			t.Errorf("%s shows the secret: %s", how, s)
+		}
+		if strings.HasSuffix(how, "in a struct") {
+			continue // pointers print as addresses there
+		}
+		if !strings.Contains(s, "***") {
+			t.Errorf("%s shows %q, want ***", how, s)
+		}
+	}
+	if got, err := v.Get(t.Context()); err != nil || got != hidden {
+		t.Errorf("Get: %q, %v", got, err)
+	}
+}
+
+func TestValueIsFetchedAnew(t *testing.T) {
+	path := write(t, "first", 0o600)
+	v := secret.Of("file:" + path)
+	for _, want := range []string{"first", "second"} {
+		if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := v.Get(t.Context()); err != nil || got != want {
+			t.Errorf("got %q, %v; want %q", got, err, want)
+		}
+	}
+}
+
+func TestValueFromConfiguration(t *testing.T) {
+	t.Setenv("BASCULE_TEST_SECRET", hidden)
+	var c struct{ Set, Empty, Absent secret.Value }
+	if err := json.Unmarshal([]byte(`{"Set": "env:BASCULE_TEST_SECRET", "Empty": ""}`), &c); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.Set.Get(t.Context()); err != nil || got != hidden {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if !c.Empty.IsZero() || !c.Absent.IsZero() || c.Set.IsZero() {
+		t.Errorf("zero: empty %t, absent %t, set %t", c.Empty.IsZero(), c.Absent.IsZero(), c.Set.IsZero())
+	}
+	if got, err := c.Absent.Get(t.Context()); err != nil || got != "" {
+		t.Errorf("the zero Value gives %q, %v", got, err)
 	}
 }
