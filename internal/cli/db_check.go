@@ -15,9 +15,9 @@ func (a *app) dbCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Look at both servers and accounts before anything is done",
-		Long: `Looks at both servers and accounts: versions, settings, privileges, disk space, encodings, clocks. Each
-finding names the statement or setting that mends it. It writes nothing, anywhere. db copy
-runs the same checks first.
+		Long: `Looks at both servers and accounts: versions, settings, privileges, disk space, encodings,
+clocks. Each finding names the statement or setting that mends it. It writes nothing, anywhere.
+db copy runs the same checks first.
 
 It ends with 4 when a finding is a blocker, that is, when a copy would fail.
 

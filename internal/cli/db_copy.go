@@ -22,12 +22,12 @@ func (a *app) dbCopy() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "copy",
 		Short: "Make the schema, copy all rows, build indexes and keys",
-		Long: `Makes the schema on the target, copies all tables in chunks, builds indexes and keys, and sets identities. The
-source is only read.
+		Long: `Makes the schema on the target, copies all tables in chunks, builds indexes and keys, and sets
+identities. The source is only read.
 
-Run the same command again after an interruption: it goes on from what was committed. Run it in several
-processes or on several machines at once: they share the work. Values that cannot arrive unchanged stop it
-until each such loss is accepted by name with --accept.
+Run the same command again after an interruption: it goes on from what was committed. Run it in
+several processes or on several machines at once: they share the work. Values that cannot arrive
+unchanged stop it until each such loss is accepted by name with --accept.
 
 A terminal gets a live view, a pipe one line an event, and --json one object a line.
 

@@ -21,9 +21,9 @@ func (a *app) dbDrop() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "drop",
 		Short: "Remove from the target what copy made there",
-		Long: `Removes from the target the tables and types that db copy made, with their rows, and the copy's record in the ledger. It
-removes nothing else, and nothing from the source. It asks for the schema's name first; --yes
-answers for scripts.
+		Long: `Removes from the target the tables and types that db copy made, with their rows, and the copy's
+record in the ledger. It removes nothing else, and nothing from the source. It asks for the
+schema's name first; --yes answers for scripts.
 
 ` + exitCodesShort(ExitRefused, ExitConnect, ExitPrivilege),
 		Example: "  bascule db drop --target env:TARGET --schema shop --dry-run",

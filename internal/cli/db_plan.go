@@ -19,8 +19,8 @@ func (a *app) dbPlan() *cobra.Command {
 		Use:   "plan",
 		Short: "Say what becomes of every table, column, index and key",
 		Long: `Reads the source's schema and statistics of its data, and prints what becomes of every table,
-column, index and key, why, what cannot arrive unchanged, and how long a copy may take.
-It writes nothing, anywhere. Without --target it plans for a current PostgreSQL.
+column, index and key, why, what cannot arrive unchanged, and how long a copy may take. It
+writes nothing, anywhere. Without --target it plans for a current PostgreSQL.
 
 The scans of the source's data are cut into ranges and wait while the source is busy.
 

@@ -18,8 +18,8 @@ func (a *app) dbStatus() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Say how far a copy is",
-		Long: `Reads the ledger in the target: what is copied, what is open, which losses were accepted. It needs the target
-only and writes nothing.
+		Long: `Reads the ledger in the target: what is copied, what is open, which losses were accepted. It
+needs the target only and writes nothing.
 
 ` + exitCodesShort(ExitConnect, ExitPrivilege),
 		Example: "  bascule db status --target postgres://app@pg.example/shop --target-password env:PG_PASSWORD",

@@ -16,11 +16,12 @@ func (a *app) dbVerify() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Compare both sides, value by value",
-		Long: `Compares every value of every copied table. Both servers compute sums of their rows; where they differ, the range is
-halved until rows and columns are known, which are printed with both values. It writes nothing, and
-moves little data.
+		Long: `Compares every value of every copied table. Both servers compute sums of their rows; where they
+differ, the range is halved until rows and columns are known, which are printed with both
+values. It writes nothing, and moves little data.
 
-On a source that is written to meanwhile, rows changed since the copy are differences: they are real.
+On a source that is written to meanwhile, rows changed since the copy are differences: they are
+real.
 
 It ends with 3 when there are differences.
 

@@ -50,7 +50,7 @@ var exits = []struct {
 type Interrupted struct{ Signal string }
 
 // Error names the signal.
-func (i Interrupted) Error() string { return "interrupted by " + i.Signal }
+func (i Interrupted) Error() string { return "stopped by a signal: " + i.Signal }
 
 // exitCode maps an error to its code.
 func exitCode(err error) int {

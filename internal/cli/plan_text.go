@@ -39,8 +39,8 @@ func (d *planDoc) head(p *printer) {
 	if d.Target.Address != "" {
 		to = d.Target.Address
 	}
-	p.line("%s (%s %s) becomes schema %s of %s",
-		d.Source.Address, d.Source.Dialect, clean(d.Source.Version), clean(string(d.Target.Schema)), to)
+	p.wrapped("", fmt.Sprintf("source: %s, %s %s", d.Source.Address, d.Source.Dialect, clean(d.Source.Version)))
+	p.wrapped("", fmt.Sprintf("target: %s, schema %s", to, clean(string(d.Target.Schema))))
 	p.line("%s, about %s, %s", plural(int64(d.Estimate.Tables), "table"), plural(d.Estimate.Rows, "row"), size(d.Estimate.Bytes))
 }
 
