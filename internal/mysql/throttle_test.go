@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,20 +17,28 @@ import (
 func TestThrottle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var waits []string
+		var mu sync.Mutex // the waiting goroutine reads what the test sets
 		value, fails, reads := int64(1), error(nil), 0
+		set := func(v int64, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			value, fails = v, err
+		}
 		th := &throttle{
 			limit: Throttle{OnWait: func(why string) { waits = append(waits, why) }},
 			signals: []*signal{{name: "load", limit: 10, read: func(context.Context) (int64, error) {
+				mu.Lock()
+				defer mu.Unlock()
 				reads++
 				return value, fails
 			}}},
 		}
-		fails = errors.New("no privilege")
+		set(1, errors.New("no privilege"))
 		if err := th.wait(t.Context()); err != nil || len(waits) > 0 {
 			t.Fatalf("a signal that never was readable holds reading up: %v %v", err, waits)
 		}
 		time.Sleep(sampleEvery)
-		fails = nil
+		set(1, nil)
 		for range 5 {
 			if err := th.wait(t.Context()); err != nil {
 				t.Fatal(err)
@@ -53,14 +62,14 @@ func TestThrottle(t *testing.T) {
 				}
 			}
 		}
-		value = 11
-		hold("over the limit", func() { value = 10 })
-		fails = errors.New("connection refused")
-		hold("the signal is lost", func() { fails = nil })
+		set(11, nil)
+		hold("over the limit", func() { set(10, nil) })
+		set(10, errors.New("connection refused"))
+		hold("the signal is lost", func() { set(10, nil) })
 		if len(waits) != 2 || !strings.Contains(waits[0], "load 11, limit 10") || !strings.Contains(waits[1], "cannot be read") {
 			t.Errorf("waits: %q", waits)
 		}
-		value = 99
+		set(99, nil)
 		time.Sleep(sampleEvery)
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
