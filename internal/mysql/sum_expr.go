@@ -131,7 +131,7 @@ func (e *End) canonical(c *change.SumColumn) (string, error) {
 		}
 		return "LOWER(CAST(" + v + " AS CHAR))", nil
 	case change.FormFloat:
-		return e.floatText(v), nil
+		return e.floatText(c.Column), nil
 	case change.FormJSON:
 		return e.text(c), nil
 	}
@@ -180,10 +180,16 @@ func dateTimeText(c *change.SumColumn) string {
 	return "RPAD(" + text + ", 26, '0')"
 }
 
-// floatText is the shortest text of a double. MySQL before 8.0.17 has no CAST to DOUBLE.
-func (e *End) floatText(v string) string {
-	if e.server.dialect == schema.MySQL && e.server.number < 80017 {
-		return "CAST(" + v + " + 0e0 AS CHAR)"
+// floatText is the shortest text that reads back as the same double. MySQL cuts
+// the text of an expression, though not of a column, to 22 characters, which loses
+// digits of small negative numbers; its JSON text is whole, and spells integers as 1.0.
+func (e *End) floatText(c *schema.Column) string {
+	v := quote(c.Name)
+	if t, ok := c.Type.(schema.Float); ok && t.Bits == 64 {
+		return "CAST(" + v + " AS CHAR)"
+	}
+	if e.server.dialect == schema.MySQL {
+		return "TRIM(TRAILING '.0' FROM TRIM(TRAILING ']' FROM TRIM(LEADING '[' FROM JSON_ARRAY(" + v + " * 1e0))))"
 	}
 	return "CAST(CAST(" + v + " AS DOUBLE) AS CHAR)"
 }
