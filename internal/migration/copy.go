@@ -301,11 +301,14 @@ func (m *Migration) explain(ctx context.Context, rec *change.Record, cause error
 		"what is copied stays; mend the values on the source, or accept what is lost and run the same command with "+strings.Join(accept, " "))
 }
 
-// tables are the plan's tables as the copy needs them.
+// tables are the plan's tables as the copy needs them, the largest first: the ledger
+// hands tasks out in that order, and a large table that came last would keep one lane
+// busy while the others have nothing left.
 func tables(p *convert.Plan) []snapshot.Table {
 	out := make([]snapshot.Table, len(p.Tables))
 	for i, t := range p.Tables {
 		out[i] = snapshot.Table{Select: t.Select, Target: t.Target.Name, Into: t.Into}
 	}
+	slices.SortStableFunc(out, func(a, b snapshot.Table) int { return cmp.Compare(b.Select.Table.Bytes, a.Select.Table.Bytes) })
 	return out
 }
