@@ -13,12 +13,11 @@ import (
 
 func main() {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	defer cancel(nil)
 	signals := make(chan os.Signal, 2) // os/signal drops what nobody can take at once
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		// The first signal lets transactions roll back and connections close; a second means now.
-		cancel(cli.Interrupted{Signal: (<-signals).String()})
+		cancel(cli.InterruptedError{Signal: (<-signals).String()})
 		<-signals
 		os.Exit(cli.ExitInterrupted)
 	}()

@@ -117,10 +117,12 @@ func (a *app) logger(w io.Writer) *slog.Logger {
 func (a *app) report(err error) {
 	text, hint := errorText(err)
 	text, hint = a.redact.clean(text), a.redact.clean(hint)
-	fmt.Fprintln(a.err, "error: "+text)
+	said := "error: " + text + "\n"
 	if hint != "" {
-		fmt.Fprintln(a.err, "hint:  "+hint)
+		said += "hint:  " + hint + "\n"
 	}
+	// Nobody is left to be told that stderr is gone.
+	_, _ = io.WriteString(a.err, said)
 	if !a.json {
 		return
 	}
@@ -139,10 +141,10 @@ func errorText(err error) (text, hint string) {
 	if hint != "" {
 		return text, hint
 	}
-	if _, ok := errors.AsType[Interrupted](err); ok {
+	if _, ok := errors.AsType[InterruptedError](err); ok {
 		return text, "what was committed stays; run the same command again to go on from there"
 	}
-	switch classOf(err) {
+	switch classOf(err) { //nolint:exhaustive // the others are mended by what their text names
 	case fault.Connect:
 		hint = "check that the server runs and that its address and port can be reached from here; then run the same command again"
 	case fault.Internal:

@@ -47,18 +47,16 @@ func (a *app) check(cmd *cobra.Command, s *settings) error {
 			err = a.printJSON(struct {
 				Findings []finding.Finding `json:"findings"`
 				Next     string            `json:"next"`
-			}{append([]finding.Finding{}, fs...), after})
+			}{sorted(fs), after})
 		} else {
-			p := &printer{}
-			findingsText(p, fs)
-			_, err = fmt.Fprint(a.out, p.String())
+			err = finding.NewReport(fs).WriteText(a.out, planWidth)
 		}
 		if err != nil {
 			return err
 		}
-		if n := blockers(fs); n > 0 {
+		if n := blocking(fs); n > 0 {
 			return fault.New(fault.Refused, "check "+w.source+" and "+w.target,
-				fmt.Errorf("%s would make a copy fail", plural(n, "finding")), "mend what is marked blocker above, then: "+next(cmd, "db check"))
+				fmt.Errorf("%s would make a copy fail", plural(n, "finding")), "mend the blockers above, then: "+next(cmd, "db check"))
 		}
 		if !a.json {
 			_, err = fmt.Fprintf(a.out, "\nnext: %s\n", after)
@@ -67,12 +65,10 @@ func (a *app) check(cmd *cobra.Command, s *settings) error {
 	})
 }
 
-// blockers counts what stops a copy.
-func blockers(fs []finding.Finding) (n int64) {
-	for _, f := range fs {
-		if f.Severity == finding.Blocker && !f.Accepted {
-			n++
-		}
-	}
-	return n
+// blocking counts what stops a copy.
+func blocking(fs []finding.Finding) int64 { return int64(len(finding.NewReport(fs).Blocking())) }
+
+// sorted returns findings worst first, as an empty list when there are none.
+func sorted(fs []finding.Finding) []finding.Finding {
+	return append([]finding.Finding{}, finding.NewReport(fs).Findings...)
 }

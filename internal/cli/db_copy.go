@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -138,7 +139,7 @@ type dryDoc struct {
 
 func (a *app) copyDry(cmd *cobra.Command, s *settings) error {
 	return a.engage(cmd, s, needs{source: true, target: true}, a.aside(), func(ctx context.Context, w *work) error {
-		doc := &dryDoc{Command: "db copy --dry-run", Schema: w.schema, Findings: []finding.Finding{}, Next: next(cmd, "db copy")}
+		doc := &dryDoc{Command: "db copy --dry-run", Schema: w.schema, Next: next(cmd, "db copy")}
 		// Status has an answer when an earlier copy left its record.
 		if st, err := w.migration.Status(ctx); err == nil {
 			doc.Resumes, doc.Left = true, st.Left
@@ -156,11 +157,11 @@ func (a *app) copyDry(cmd *cobra.Command, s *settings) error {
 		}
 		doc.Statements = statements(plan)
 		doc.Estimate = newPlanDoc(plan, nil, w.source, w.target).Estimate
-		doc.Findings = append(append(doc.Findings, found...), plan.Findings...)
+		doc.Findings = sorted(append(found, plan.Findings...))
 		if err := a.printDry(doc); err != nil {
 			return err
 		}
-		if n := blockers(doc.Findings); n > 0 && !doc.Resumes {
+		if n := blocking(doc.Findings); n > 0 && !doc.Resumes {
 			return fault.New(fault.Refused, "copy into schema "+doc.Schema,
 				fmt.Errorf("%s would stop it", plural(n, "finding")), "what to do about each is above")
 		}
@@ -185,10 +186,12 @@ func (a *app) printDry(d *dryDoc) error {
 		p.line("and keep its ledger in schema \"bascule\". Nothing was written.")
 	}
 	p.line("")
-	findingsText(p, d.Findings)
+	if err := p.findings(d.Findings); err != nil {
+		return err
+	}
 	p.line("")
 	p.line("next: %s", d.Next)
-	_, err := fmt.Fprint(a.out, p.String())
+	_, err := io.WriteString(a.out, p.String())
 	return err
 }
 

@@ -85,11 +85,15 @@ func (a *app) confirm(ctx context.Context, w *work, would []string) error {
 		return fault.New(fault.Refused, op, errors.New("nobody is there to be asked: stdin is not a terminal"),
 			"look at what would be removed with --dry-run, then say --yes")
 	}
-	fmt.Fprintf(a.err, "On %s this removes:\n", w.target)
+	question := &printer{}
+	question.line("On %s this removes:", w.target)
 	for _, o := range would {
-		fmt.Fprintf(a.err, "  %s\n", clean(o))
+		question.line("  %s", clean(o))
 	}
-	fmt.Fprintf(a.err, "Type the schema's name (%s) to go on: ", clean(w.schema))
+	ask := "Type the schema's name (" + clean(w.schema) + ") to go on: "
+	if _, err := io.WriteString(a.err, question.String()+ask); err != nil {
+		return err
+	}
 	answer, err := readLine(ctx, in)
 	if err != nil {
 		return fault.New(fault.Refused, op, err, "nothing was removed")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bascule/bascule/internal/change"
@@ -45,27 +46,25 @@ var exits = []struct {
 	{ExitInterrupted, nil, "interrupted", "Stopped by Ctrl-C or SIGTERM. What was committed stays; the same command goes on from there."},
 }
 
-// Interrupted is the cause of a context that a signal cancelled. Run answers it with
+// InterruptedError is the cause of a context that a signal cancelled. Run answers it with
 // ExitInterrupted.
-type Interrupted struct{ Signal string }
+type InterruptedError struct{ Signal string }
 
 // Error names the signal.
-func (i Interrupted) Error() string { return "stopped by a signal: " + i.Signal }
+func (i InterruptedError) Error() string { return "stopped by a signal: " + i.Signal }
 
 // exitCode maps an error to its code.
 func exitCode(err error) int {
 	if err == nil {
 		return ExitOK
 	}
-	if _, ok := errors.AsType[Interrupted](err); ok {
+	if _, ok := errors.AsType[InterruptedError](err); ok {
 		return ExitInterrupted
 	}
 	class := classOf(err)
 	for _, e := range exits {
-		for _, c := range e.classes {
-			if c == class {
-				return e.code
-			}
+		if slices.Contains(e.classes, class) {
+			return e.code
 		}
 	}
 	return ExitInternal
@@ -85,7 +84,7 @@ func withCause(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() == nil {
 		return err
 	}
-	if i, ok := errors.AsType[Interrupted](context.Cause(ctx)); ok {
+	if i, ok := errors.AsType[InterruptedError](context.Cause(ctx)); ok {
 		return i
 	}
 	return err

@@ -31,7 +31,7 @@ func TestExitCode(t *testing.T) {
 		"unsupported":     {fault.New(fault.Unsupported, "do", boom, ""), 7},
 		"resource":        {fault.New(fault.Resource, "do", boom, ""), 8},
 		"data":            {fault.New(fault.Data, "do", boom, ""), 9},
-		"interrupted":     {Interrupted{Signal: "interrupt"}, 130},
+		"interrupted":     {InterruptedError{Signal: "interrupt"}, 130},
 		"wrapped":         {fmt.Errorf("lane 1: %w", fault.New(fault.Data, "do", boom, "")), 9},
 		"the outer class": {fault.New(fault.Refused, "do", fault.New(fault.Connect, "do", boom, ""), ""), 4},
 	}
@@ -52,7 +52,7 @@ func TestWithCause(t *testing.T) {
 	if got := withCause(ctx, err); !errors.Is(got, err) {
 		t.Errorf("before the signal: %v", got)
 	}
-	cancel(Interrupted{Signal: "terminated"})
+	cancel(InterruptedError{Signal: "terminated"})
 	if got := withCause(ctx, err); exitCode(got) != ExitInterrupted {
 		t.Errorf("after the signal: %v", got)
 	}

@@ -159,7 +159,7 @@ func wide(s string) int { return runewidth.StringWidth(s) }
 func wrap(s string, w int) []string {
 	var lines []string
 	line := ""
-	for _, word := range strings.Fields(s) {
+	for word := range strings.FieldsSeq(s) {
 		switch {
 		case line == "":
 			line = word

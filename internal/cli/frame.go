@@ -105,17 +105,18 @@ func (p *progress) headline(now time.Time) string {
 }
 
 func (p *progress) titles(l cells) string {
-	row := "  " + left("table", l.name)
+	var row strings.Builder
+	row.WriteString("  " + left("table", l.name))
 	if l.bar > 0 {
-		row += strings.Repeat(" ", l.bar+1)
+		row.WriteString(strings.Repeat(" ", l.bar+1))
 	}
 	for _, t := range []struct {
 		title string
 		width int
 	}{{"done", l.done}, {"rows", l.rows}, {"bytes", l.bytes}, {"rate", l.rate}, {"ETA", l.eta}} {
-		row += right(t.title, t.width)
+		row.WriteString(right(t.title, t.width))
 	}
-	return row
+	return row.String()
 }
 
 func (p *progress) notes(out []string, c canvas) []string {

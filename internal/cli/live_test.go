@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -81,7 +82,9 @@ func TestLiveViewIsReplacedAndRemoved(t *testing.T) {
 	if !strings.Contains(first, "orders") || !strings.Contains(first, "total") {
 		t.Errorf("the view misses tables:\n%s", first)
 	}
-	fmt.Fprintln(v, "level=WARN msg=\"the server is slow\"")
+	if _, err := io.WriteString(v, "level=WARN msg=\"the server is slow\"\n"); err != nil {
+		t.Fatal(err)
+	}
 	v.Event(event.Difference{Table: "orders", Key: "id=7", Kind: "value", Column: "note", Source: `"a "`, Target: `"a"`})
 	v.Close()
 	want := "level=WARN msg=\"the server is slow\"\ndifference: orders id=7 column note: source \"a \", target \"a\"\n"

@@ -28,7 +28,7 @@ func writeManPages(cmd *cobra.Command, dir string) error {
 		return nil
 	}
 	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
-	if err := os.WriteFile(filepath.Join(dir, name+".1"), []byte(manPage(cmd)), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, name+".1"), []byte(manPage(cmd)), 0o644); err != nil { //nolint:gosec // man pages are for everyone
 		return usage(cmd, "write man pages", err)
 	}
 	for _, c := range cmd.Commands() {

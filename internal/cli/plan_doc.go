@@ -90,7 +90,7 @@ func newPlanDoc(p *convert.Plan, stmts []change.Statement, source, target string
 	d := &planDoc{
 		Source:   sourceDoc{Address: source, Database: p.Source.Name, Dialect: p.Source.Dialect, Version: p.Source.Version},
 		Target:   targetDoc{Address: target, Schema: p.Target.Name},
-		Findings: p.Findings, Statements: stmts,
+		Findings: sorted(p.Findings), Statements: stmts,
 	}
 	d.Estimate.Tables = len(p.Tables)
 	for _, t := range p.Tables {

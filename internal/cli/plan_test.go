@@ -49,11 +49,11 @@ func shop() convert.Input {
 	}
 	for _, q := range convert.Questions(in.Source, in.Options) {
 		a := schema.Answer{Question: q}
-		switch {
-		case q.Ask == schema.AskZeroDate:
+		switch q.Ask { //nolint:exhaustive // all others find nothing
+		case schema.AskZeroDate:
 			a.Count = 2
 			a.Samples = []schema.Sample{{Key: "7", Value: "0000-00-00"}}
-		case q.Ask == schema.AskMax:
+		case schema.AskMax:
 			a.Max = "2000000"
 		}
 		in.Answers = append(in.Answers, a)
@@ -80,6 +80,9 @@ func TestPlanText(t *testing.T) {
 	}
 	golden(t, "plan.txt", b.String())
 	for line := range strings.Lines(b.String()) {
+		if strings.HasPrefix(line, "    do ") {
+			continue // never broken: it is there to be copied
+		}
 		if w := wide(line) - 1; w > planWidth {
 			t.Errorf("%d columns: %q", w, line)
 		}

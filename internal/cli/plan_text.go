@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/bascule/bascule/internal/finding"
 )
 
 // planWidth is how wide a plan may be: it is read in terminals, mails and tickets.
@@ -27,7 +29,9 @@ func (d *planDoc) writeText(w io.Writer) error {
 		d.Tables[i].text(p)
 	}
 	p.line("")
-	findingsText(p, d.Findings)
+	if err := p.findings(d.Findings); err != nil {
+		return err
+	}
 	p.line("")
 	d.tail(p)
 	_, err := io.WriteString(w, p.String())
@@ -133,11 +137,22 @@ func arrow(from, to string) string {
 }
 
 // printer gathers lines of planWidth columns at most.
-type printer struct{ strings.Builder }
+type printer struct{ b strings.Builder }
+
+// Write takes text as it is, for reports that break their own lines.
+func (p *printer) Write(text []byte) (int, error) { return p.b.Write(text) }
+
+// String returns what was gathered.
+func (p *printer) String() string { return p.b.String() }
 
 func (p *printer) line(format string, args ...any) {
-	fmt.Fprintf(p, format, args...)
-	p.WriteByte('\n')
+	fmt.Fprintf(&p.b, format+"\n", args...)
+}
+
+// findings writes the report of findings. Statements in it are never broken, so its lines
+// may be longer.
+func (p *printer) findings(fs []finding.Finding) error {
+	return finding.NewReport(fs).WriteText(p, planWidth)
 }
 
 // wrapped writes text in lines, the first after indent and the others two columns further in.

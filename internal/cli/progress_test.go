@@ -126,8 +126,11 @@ func TestEveryTableIsCounted(t *testing.T) {
 	c := &clock{epoch}
 	p := newProgress()
 	for _, e := range []event.Event{
-		event.TableStarted{Table: "a", Rows: 10}, event.TableStarted{Table: "b", Rows: 10}, event.TableStarted{Table: "c", Rows: 10},
-		event.ChunkCopied{Table: "a", Rows: 12}, event.StatementRun{Table: "a", What: "index i"},
+		event.TableStarted{Table: "a", Rows: 10},
+		event.TableStarted{Table: "b", Rows: 10},
+		event.TableStarted{Table: "c", Rows: 10},
+		event.ChunkCopied{Table: "a", Rows: 12},
+		event.StatementRun{Table: "a", What: "index i"},
 		event.ChunkCopied{Table: "b", Rows: 5},
 	} {
 		p.add(e, c.now())

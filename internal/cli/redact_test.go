@@ -2,7 +2,7 @@ package cli
 
 import (
 	"bytes"
-	"fmt"
+	"io"
 	"strings"
 	"testing"
 )
@@ -30,7 +30,9 @@ func TestRedact(t *testing.T) {
 			r.hide("AKIA-geheim")
 			r.hide("at") // too short to be looked for
 			var b bytes.Buffer
-			fmt.Fprint(r.writer(&b), test.in)
+			if _, err := io.WriteString(r.writer(&b), test.in); err != nil {
+				t.Fatal(err)
+			}
 			if got := b.String(); got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)
 			}

@@ -29,7 +29,8 @@ type lines struct {
 func (l *lines) Event(e event.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	fmt.Fprintf(l.out, "%s %s\n", stamp(l.now()), eventText(e))
+	// A broken pipe ends the process by its signal; other losses of output must not end a copy.
+	_, _ = io.WriteString(l.out, stamp(l.now())+" "+eventText(e)+"\n")
 }
 
 // Close does nothing: every line stays true.

@@ -82,7 +82,7 @@ func (a *app) openSource(ctx context.Context, s *settings, needed bool, w *work,
 	if err != nil {
 		return err
 	}
-	defer end.Close()
+	defer func() { _ = end.Close() }() // it was only read from
 	w.migration.Source = end
 	return then(ctx)
 }
@@ -117,29 +117,18 @@ func (a *app) openTarget(ctx context.Context, s *settings, w *work, then func(co
 // address resolves a connection string that is a reference. Its password is not hidden by
 // its value but by its place: as a word, "postgres" would be missed in too many messages.
 func (a *app) address(ctx context.Context, end, s string) (string, error) {
-	if !isReference(s) {
+	if !secret.IsReference(s) {
 		return s, nil
 	}
 	v, err := secret.Resolve(ctx, s)
 	return v, fault.New(fault.Usage, "resolve --"+end, err, "the reference must give the whole URL or DSN")
 }
 
-// isReference reports whether s says where a secret stands. Anything else would be taken for
-// the secret itself, which on a command line every user of the machine can read.
-func isReference(s string) bool {
-	kind, _, ok := strings.Cut(s, ":")
-	switch kind {
-	case "env", "file", "exec", "literal":
-		return ok
-	}
-	return false
-}
-
 // password resolves a reference whenever a connection is opened, so that a token that
 // expires while a copy runs is fetched anew.
 func (a *app) password(end, reference string) (func(context.Context) (string, error), error) {
 	op := "resolve --" + end + "-password"
-	if !isReference(reference) {
+	if !secret.IsReference(reference) {
 		a.redact.hide(reference)
 		return nil, fault.New(fault.Usage, op, errors.New("it is not a reference"),
 			"name where the password stands: env:NAME, file:PATH or exec:COMMAND")
