@@ -107,17 +107,24 @@ func (t *translator) coalesce(a []value) (value, error) {
 	return proto, nil
 }
 
+// nullIf renders NULLIF. PostgreSQL's takes the type of both arguments together,
+// MySQL's that of the first, so mixed kinds are spelt out; so are quotients, which = rounds.
 func (t *translator) nullIf(a []value) (value, error) {
-	if a[0].kind == null {
-		return nullValue(), nil
+	v := a[0]
+	if v.kind == null {
+		return v, nil
 	}
-	vs, err := t.comparable(a, false)
+	equal, err := t.compare("=", a[0], a[1])
 	if err != nil {
 		return value{}, err
 	}
-	v := vs[0]
-	c := call(v.kind, "nullif", vs...)
-	v.sql, v.prec, v.notNull, v.lit, v.num, v.column = c.sql, c.prec, false, nil, "", ""
+	exact := v.fracHigh <= v.scale && a[1].fracHigh <= a[1].scale
+	if a[1].kind == v.kind && a[1].big == v.big && exact {
+		v.sql = call(v.kind, "nullif", a...).sql
+	} else {
+		v.sql = "CASE WHEN " + equal.sql + " THEN NULL ELSE " + v.sql + " END"
+	}
+	v.prec, v.notNull, v.lit, v.num, v.column = pAtom, false, nil, "", ""
 	return v, nil
 }
 

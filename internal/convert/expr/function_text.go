@@ -95,25 +95,16 @@ func onText(name string) func(*translator, []value) (value, error) {
 	}
 }
 
-// replace renders REPLACE. MariaDB looks at the replacement only when there is
-// something to replace, so a NULL one leaves other text as it is.
+// replace renders REPLACE. What MariaDB makes of a NULL replacement depends on
+// whether there is something to replace, and on how it computes the text.
 func (t *translator) replace(a []value) (value, error) {
 	if a[0].lit != nil {
 		return value{}, refuse("the collation of its result is the session's")
 	}
-	v, err := onText("replace")(t, a)
-	if err != nil || t.Dialect == schema.MySQL || a[2].notNull || v.kind == null {
-		return v, err
+	if t.Dialect == schema.MariaDB && !a[2].notNull {
+		return value{}, refuse("MariaDB's result for a replacement that is NULL depends on the text")
 	}
-	of, err := t.toText(a[0])
-	if err != nil {
-		return value{}, err
-	}
-	if a[1].lit == nil || *a[1].lit == "" {
-		return value{}, refuse("what MariaDB makes of a NULL replacement depends on the text")
-	}
-	v.sql = "CASE WHEN strpos(" + of.sql + ", " + a[1].sql + ") = 0 THEN " + of.sql + " ELSE " + v.sql + " END"
-	return v, nil
+	return onText("replace")(t, a)
 }
 
 // concat renders CONCAT as ||, because both give NULL for NULL; PostgreSQL's

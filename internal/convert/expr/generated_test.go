@@ -44,7 +44,7 @@ var generated = []exprCase{
 	{sql: "i - (k - 1)", typ: "bigint"}, {sql: "-(-i)", typ: "bigint"}, {sql: "- -5 + k", typ: "int"}, {sql: "k * k * k", typ: "bigint"},
 	{sql: "5 / 2", typ: "dec8"}, {sql: "i / 3", typ: "dec8"}, {sql: "i / k", typ: "dec2"}, {sql: "n / m", typ: "dec8"}, {sql: "n / i", typ: "dec8"},
 	{sql: "i / 3 * 3", typ: "dec8"}, {sql: "i / 2", typ: "bigint"}, {sql: "n * m + i", typ: "dec8"}, {sql: "(n + 1) / (m * 2)", typ: "dec8"},
-	{sql: "k / 0", typ: "dec2"}, {sql: "i div k", typ: "bigint"}, {sql: "i div 3", typ: "bigint"}, {sql: "n div 2", typ: "bigint"}, {sql: "n div m", typ: "bigint"},
+	{sql: "k / 0", typ: "dec2"}, {sql: "k / -0", typ: "dec2"}, {sql: "n / 0.00", typ: "dec2"}, {sql: "k div -0", typ: "int"}, {sql: "k % 0", typ: "int"}, {sql: "x / 0e0", typ: "double"}, {sql: "n / -2.5", typ: "dec8"}, {sql: "i div k", typ: "bigint"}, {sql: "i div 3", typ: "bigint"}, {sql: "n div 2", typ: "bigint"}, {sql: "n div m", typ: "bigint"},
 	{sql: "i % k", typ: "bigint"}, {sql: "mod(i, 7)", typ: "int"}, {sql: "n % 2", typ: "dec8"}, {sql: "n mod m", typ: "dec8"}, {sql: "k % -3", typ: "int"},
 	{sql: "x * 2", typ: "double"}, {sql: "f + x", typ: "double"}, {sql: "f * 3", typ: "double"}, {sql: "x / k", typ: "double"}, {sql: "x + n", typ: "double"},
 	{sql: "ub + 1", typ: "big"}, {sql: "ub div 7", typ: "big"}, {sql: "ub % 7", typ: "big"}, {sql: "u * 2", typ: "big"},

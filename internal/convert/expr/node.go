@@ -111,6 +111,7 @@ func (t *translator) between(n *ast.BetweenExpr) (value, error) {
 	if err != nil {
 		return value{}, err
 	}
+	t.noteHidden(vs)
 	vs, err = t.comparable(vs, true)
 	if err != nil {
 		return value{}, err
@@ -133,6 +134,7 @@ func (t *translator) inList(n *ast.PatternInExpr) (value, error) {
 	if err != nil {
 		return value{}, err
 	}
+	t.noteHidden(vs)
 	vs, err = t.comparable(vs, false)
 	if err != nil {
 		return value{}, err

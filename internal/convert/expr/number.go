@@ -2,6 +2,7 @@ package expr
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/pingcap/tidb/pkg/parser/opcode"
 
@@ -131,6 +132,17 @@ func shown(v value) value {
 	return r
 }
 
+// noteHidden notes quotients that are compared by BETWEEN or IN: MariaDB does not
+// round them there, and one that is cut to a negative zero equals no zero.
+func (t *translator) noteHidden(vs []value) {
+	for _, v := range vs {
+		if v.kind == decimal && v.fracHigh > v.scale {
+			t.note("MariaDB compares a quotient here with digits that it does not show, and takes one just below zero as less than 0")
+			return
+		}
+	}
+}
+
 // divisionDigits is how many digits after the point a division of numbers
 // with so many of them is carried to: whole words of nine, enough for
 // div_precision_increment (4, the default of both servers) more than asked for.
@@ -143,19 +155,16 @@ func divisionDigits(a, b int) int {
 
 // nonZero makes a divisor of zero NULL, which is what MySQL makes of the quotient.
 func nonZero(v value) value {
-	if v.num != "" && v.num[0] != '-' && v.num != "0" && v.scale == 0 && v.kind == integer {
-		return v
-	}
-	if v.num == "" || v.kind != integer {
-		z := call(v.kind, "nullif", v, intLiteral(0))
-		z.width, z.big, z.unsigned = v.width, v.big, v.unsigned
-		z.scale, z.fracLow, z.fracHigh, z.notNull = v.scale, v.fracLow, v.fracHigh, false
-		return z
-	}
-	if v.num == "0" {
+	if v.num != "" {
+		if strings.Trim(v.num, "-0.") != "" {
+			return v
+		}
 		return value{sql: "NULL::int", prec: pCast, kind: integer, width: 32}
 	}
-	return v
+	z := call(v.kind, "nullif", v, intLiteral(0))
+	z.width, z.big, z.unsigned = v.width, v.big, v.unsigned
+	z.scale, z.fracLow, z.fracHigh, z.notNull = v.scale, v.fracLow, v.fracHigh, false
+	return z
 }
 
 // remainder renders DIV and MOD, which truncate toward zero on both servers.

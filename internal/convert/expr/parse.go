@@ -7,7 +7,6 @@ import (
 	"github.com/pingcap/tidb/pkg/parser"
 	"github.com/pingcap/tidb/pkg/parser/ast"
 	"github.com/pingcap/tidb/pkg/parser/format"
-
 	// The parser builds its literals through this driver.
 	_ "github.com/pingcap/tidb/pkg/parser/test_driver"
 
