@@ -12,9 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/bascule/bascule/internal/schema"
 	"github.com/bascule/bascule/internal/servertest"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // example is a value as the source sends it and as PostgreSQL must print it,

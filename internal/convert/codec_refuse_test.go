@@ -22,7 +22,9 @@ func TestValuesAgainstThePlanAreLoud(t *testing.T) {
 	}{
 		"unsigned beyond bigint": {
 			"a live source may have passed the limit after the proof",
-			schema.Int{Bits: 64, Unsigned: true}, schema.Int{Bits: 64}, little(8, 1<<63), "9223372036854775808 does not fit bigint",
+			schema.Int{Bits: 64, Unsigned: true},
+			schema.Int{Bits: 64},
+			little(8, 1<<63), "9223372036854775808 does not fit bigint",
 		},
 		"tinyint 2": {
 			"2 must not become true", schema.Int{Bits: 8, Width: 1}, schema.Bool{}, []byte{2}, "the value 2 is neither 0 nor 1",

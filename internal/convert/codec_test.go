@@ -11,10 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/finding"
 	"github.com/bascule/bascule/internal/schema"
-	"pgregory.net/rapid"
 )
 
 // oneColumn is a planned table with one column of the given types.

@@ -4,10 +4,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/finding"
 	"github.com/bascule/bascule/internal/schema"
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestDecisions(t *testing.T) {

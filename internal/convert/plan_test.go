@@ -6,9 +6,10 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/schema"
-	"github.com/google/go-cmp/cmp"
 )
 
 func ask(table, column schema.Name, a schema.Ask, count int64, largest string) schema.Answer {

@@ -224,8 +224,12 @@ func TestGrants(t *testing.T) {
 		right string
 		want  bool
 	}{
-		{"shop_1", "SHOW VIEW", true}, {"shopx1", "SHOW VIEW", false}, {"shop_1", "TRIGGER", false}, {"a`b", "TRIGGER", true},
-		{"x", "SELECT", false}, {"anything", "REPLICATION SLAVE", true},
+		{"shop_1", "SHOW VIEW", true},
+		{"shopx1", "SHOW VIEW", false},
+		{"shop_1", "TRIGGER", false},
+		{"a`b", "TRIGGER", true},
+		{"x", "SELECT", false},
+		{"anything", "REPLICATION SLAVE", true},
 	} {
 		if got := g.has(c.db, c.right); got != c.want {
 			t.Errorf("%s on %s: %v", c.right, c.db, got)

@@ -19,13 +19,17 @@ func TestParseConfig(t *testing.T) {
 	}{
 		"mysql://app:s3cr%40t@db.example:3307/shop?ssl-mode=VERIFY_IDENTITY&ssl-ca=ca.pem&ssl-cert=c.pem&ssl-key=k.pem&compression=zstd&connect-timeout=3s": {
 			Config{Host: "db.example", Port: 3307, User: "app", Database: "shop", SSLMode: VerifyIdentity, SSLCA: "ca.pem", SSLCert: "c.pem", SSLKey: "k.pem", Compression: "zstd", ConnectTimeout: 3 * time.Second},
-			"s3cr@t", "mysql://app@db.example:3307/shop"},
+			"s3cr@t", "mysql://app@db.example:3307/shop",
+		},
 		"mariadb://app@[::1]/sh%20op?ssl_mode=verify-ca&connect_timeout=5": {
-			Config{Host: "::1", User: "app", Database: "sh op", SSLMode: VerifyCA, ConnectTimeout: 5 * time.Second}, "", "mysql://app@[::1]:3306/sh op"},
+			Config{Host: "::1", User: "app", Database: "sh op", SSLMode: VerifyCA, ConnectTimeout: 5 * time.Second}, "", "mysql://app@[::1]:3306/sh op",
+		},
 		"mysql://app:env:PASSWORD@/shop?socket=/run/mysqld.sock": {
-			Config{Socket: "/run/mysqld.sock", User: "app", Database: "shop"}, "env:PASSWORD", "mysql://app@/run/mysqld.sock/shop"},
+			Config{Socket: "/run/mysqld.sock", User: "app", Database: "shop"}, "env:PASSWORD", "mysql://app@/run/mysqld.sock/shop",
+		},
 		"app:s3c:r@t@tcp(db:3307)/shop?tls=skip-verify&timeout=4s": {
-			Config{Host: "db", Port: 3307, User: "app", Database: "shop", SSLMode: Required, ConnectTimeout: 4 * time.Second}, "s3c:r@t", "mysql://app@db:3307/shop"},
+			Config{Host: "db", Port: 3307, User: "app", Database: "shop", SSLMode: Required, ConnectTimeout: 4 * time.Second}, "s3c:r@t", "mysql://app@db:3307/shop",
+		},
 		"app@unix(/tmp/s)/shop": {Config{Socket: "/tmp/s", User: "app", Database: "shop", SSLMode: Preferred}, "", "mysql://app@/tmp/s/shop"},
 	} {
 		got, err := ParseConfig(in)

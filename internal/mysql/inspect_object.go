@@ -16,31 +16,39 @@ func (in *inspection) objects(ctx context.Context) error {
 		what, sql string
 		fn        func(row) error
 	}{
-		{"views", "SELECT TABLE_NAME AS NAME, VIEW_DEFINITION AS DEFINITION, DEFINER FROM information_schema.VIEWS WHERE " + here("TABLE_SCHEMA") + " ORDER BY 1",
+		{
+			"views", "SELECT TABLE_NAME AS NAME, VIEW_DEFINITION AS DEFINITION, DEFINER FROM information_schema.VIEWS WHERE " + here("TABLE_SCHEMA") + " ORDER BY 1",
 			func(r row) error {
 				ok, err := wanted(in.filter, r.text("NAME"))
 				if ok {
 					in.add(schema.View, r, "CREATE VIEW "+quote(schema.Name(r.text("NAME")))+" AS "+r.text("DEFINITION"))
 				}
 				return err
-			}},
-		{"triggers", "SELECT TRIGGER_NAME AS NAME, EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_STATEMENT AS DEFINITION, DEFINER" +
-			" FROM information_schema.TRIGGERS WHERE " + here("TRIGGER_SCHEMA") + " ORDER BY EVENT_OBJECT_TABLE, ACTION_ORDER, 1",
+			},
+		},
+		{
+			"triggers", "SELECT TRIGGER_NAME AS NAME, EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_STATEMENT AS DEFINITION, DEFINER" +
+				" FROM information_schema.TRIGGERS WHERE " + here("TRIGGER_SCHEMA") + " ORDER BY EVENT_OBJECT_TABLE, ACTION_ORDER, 1",
 			func(r row) error {
 				if in.tables[r.text("EVENT_OBJECT_TABLE")] != nil {
 					in.add(schema.Trigger, r, fmt.Sprintf("CREATE TRIGGER %s %s %s ON %s FOR EACH ROW %s", quote(schema.Name(r.text("NAME"))),
 						r.text("ACTION_TIMING"), r.text("EVENT_MANIPULATION"), quote(schema.Name(r.text("EVENT_OBJECT_TABLE"))), r.text("DEFINITION")))
 				}
 				return nil
-			}},
-		{"routines", "SELECT ROUTINE_NAME AS NAME, ROUTINE_TYPE, ROUTINE_DEFINITION AS DEFINITION, DEFINER FROM information_schema.ROUTINES WHERE " +
-			here("ROUTINE_SCHEMA") + " AND ROUTINE_TYPE IN ('PROCEDURE', 'FUNCTION') ORDER BY 1, ROUTINE_TYPE",
+			},
+		},
+		{
+			"routines", "SELECT ROUTINE_NAME AS NAME, ROUTINE_TYPE, ROUTINE_DEFINITION AS DEFINITION, DEFINER FROM information_schema.ROUTINES WHERE " +
+				here("ROUTINE_SCHEMA") + " AND ROUTINE_TYPE IN ('PROCEDURE', 'FUNCTION') ORDER BY 1, ROUTINE_TYPE",
 			func(r row) error {
 				in.add(schema.ObjectKind(strings.ToLower(r.text("ROUTINE_TYPE"))), r, r.text("DEFINITION"))
 				return nil
-			}},
-		{"events", "SELECT EVENT_NAME AS NAME, EVENT_DEFINITION AS DEFINITION, DEFINER FROM information_schema.EVENTS WHERE " + here("EVENT_SCHEMA") + " ORDER BY 1",
-			func(r row) error { in.add(schema.Event, r, r.text("DEFINITION")); return nil }},
+			},
+		},
+		{
+			"events", "SELECT EVENT_NAME AS NAME, EVENT_DEFINITION AS DEFINITION, DEFINER FROM information_schema.EVENTS WHERE " + here("EVENT_SCHEMA") + " ORDER BY 1",
+			func(r row) error { in.add(schema.Event, r, r.text("DEFINITION")); return nil },
+		},
 	} {
 		if err := in.each(ctx, q.what, q.sql, q.fn); err != nil {
 			return err

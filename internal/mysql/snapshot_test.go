@@ -89,11 +89,15 @@ func keyCases() []keyCase {
 		{name: "utf16", ddl: "k VARCHAR(40) CHARACTER SET utf16, PRIMARY KEY (k)", rows: words(200)},
 		{name: "enum", ddl: "k ENUM('z','a','M','it''s','b'), PRIMARY KEY (k)", rows: []string{"'z'", "'a'", "'M'", "'it''s'", "'b'", "'not a member'"}},
 		{name: "set", ddl: "k SET('z','a','M','q'), PRIMARY KEY (k)", rows: many(16, func(i int) string { return f("%d", i) }), scans: true},
-		{name: "composite", ddl: "a INT, b VARCHAR(10) CHARACTER SET latin1, c DATE, PRIMARY KEY (a, b, c)",
-			rows: many(200, func(i int) string { return f("%d, '%c', DATE'2024-01-01' + INTERVAL %d DAY", i%5-2, 'a'+i%3, i) })},
+		{
+			name: "composite", ddl: "a INT, b VARCHAR(10) CHARACTER SET latin1, c DATE, PRIMARY KEY (a, b, c)",
+			rows: many(200, func(i int) string { return f("%d, '%c', DATE'2024-01-01' + INTERVAL %d DAY", i%5-2, 'a'+i%3, i) }),
+		},
 		{name: "enum first", ddl: "a ENUM('new','old','gone'), b INT, PRIMARY KEY (a, b)", rows: many(100, func(i int) string { return f("%d, %d", i%3+1, i) })},
-		{name: "unique key", ddl: "id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, a INT NOT NULL, b BINARY(2) NOT NULL, UNIQUE KEY ab (b, a)", index: "ab",
-			rows: many(100, func(i int) string { return f("DEFAULT, %d, UNHEX('%04x')", i*37%100, i%7) })},
+		{
+			name: "unique key", ddl: "id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, a INT NOT NULL, b BINARY(2) NOT NULL, UNIQUE KEY ab (b, a)", index: "ab",
+			rows: many(100, func(i int) string { return f("DEFAULT, %d, UNHEX('%04x')", i*37%100, i%7) }),
+		},
 		{name: "desc", ddl: "a INT, b INT, PRIMARY KEY (a DESC, b)", rows: many(100, func(i int) string { return f("%d, %d", i%7, i) })},
 		{name: "uuid", ddl: "k UUID, PRIMARY KEY (k)", rows: many(100, func(i int) string {
 			return f("'%08x-1111-2222-3333-%012x'", i*2654435761%4294967296, i)

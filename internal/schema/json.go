@@ -8,8 +8,28 @@ import (
 
 // kinds lists one zero value of every Type, so that JSON can be read back.
 var kinds = []Type{
-	Bool{}, Int{}, Bit{}, Decimal{}, Float{}, Text{}, Binary{}, Enum{}, Set{}, TextArray{}, JSON{}, Date{}, Time{},
-	Interval{}, DateTime{}, Timestamp{}, Year{}, UUID{}, Inet{}, Geometry{}, Vector{}, Other{},
+	Bool{},
+	Int{},
+	Bit{},
+	Decimal{},
+	Float{},
+	Text{},
+	Binary{},
+	Enum{},
+	Set{},
+	TextArray{},
+	JSON{},
+	Date{},
+	Time{},
+	Interval{},
+	DateTime{},
+	Timestamp{},
+	Year{},
+	UUID{},
+	Inet{},
+	Geometry{},
+	Vector{},
+	Other{},
 }
 
 // columnJSON is Column without its methods, and with the type spelled out.

@@ -13,12 +13,28 @@ import (
 // back as it went.
 func TestColumnJSON(t *testing.T) {
 	types := []schema.Type{
-		schema.Bool{}, schema.Int{Bits: 64, Unsigned: true, Width: 1}, schema.Bit{N: 64}, schema.Decimal{Precision: 65, Scale: 30, Unsigned: true},
-		schema.Float{Bits: 32, Digits: 7, Scale: 2}, schema.Text{Length: 3, MaxBytes: 4, Fixed: true, Charset: "latin1", Collation: "latin1_bin"},
-		schema.Binary{Length: 16, Fixed: true}, schema.Enum{Name: "e", Members: []string{"", "a,b", `"'`}, Charset: "utf8mb4"},
-		schema.Set{Members: []string{"x", "é"}}, schema.TextArray{}, schema.JSON{Parsed: true}, schema.Date{}, schema.Time{Precision: 6},
-		schema.Interval{Precision: 3}, schema.DateTime{Precision: 1}, schema.Timestamp{}, schema.Year{}, schema.UUID{}, schema.Inet{Version: 6},
-		schema.Geometry{Shape: "POINT", SRID: 4326}, schema.Vector{N: 3}, schema.Other{SQL: "xmltype"},
+		schema.Bool{},
+		schema.Int{Bits: 64, Unsigned: true, Width: 1},
+		schema.Bit{N: 64},
+		schema.Decimal{Precision: 65, Scale: 30, Unsigned: true},
+		schema.Float{Bits: 32, Digits: 7, Scale: 2},
+		schema.Text{Length: 3, MaxBytes: 4, Fixed: true, Charset: "latin1", Collation: "latin1_bin"},
+		schema.Binary{Length: 16, Fixed: true},
+		schema.Enum{Name: "e", Members: []string{"", "a,b", `"'`}, Charset: "utf8mb4"},
+		schema.Set{Members: []string{"x", "é"}},
+		schema.TextArray{},
+		schema.JSON{Parsed: true},
+		schema.Date{},
+		schema.Time{Precision: 6},
+		schema.Interval{Precision: 3},
+		schema.DateTime{Precision: 1},
+		schema.Timestamp{},
+		schema.Year{},
+		schema.UUID{},
+		schema.Inet{Version: 6},
+		schema.Geometry{Shape: "POINT", SRID: 4326},
+		schema.Vector{N: 3},
+		schema.Other{SQL: "xmltype"},
 	}
 	seen := map[string]bool{}
 	for _, typ := range types {

@@ -7,7 +7,6 @@ import (
 	"testing/synctest"
 
 	"go.uber.org/goleak"
-
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -106,4 +105,3 @@ func TestPipeStopped(t *testing.T) {
 		}
 	})
 }
-

@@ -128,7 +128,8 @@ func TestPasswordsAreEncryptedForTheServersKeyOnly(t *testing.T) {
 
 func TestCleartextNeedsTLSAndPermission(t *testing.T) {
 	for _, l := range []*login{
-		{password: "token", tls: false, cleartext: true}, {password: "token", tls: true, cleartext: false},
+		{password: "token", tls: false, cleartext: true},
+		{password: "token", tls: true, cleartext: false},
 		{password: "token", local: true, cleartext: true},
 	} {
 		if out, err := (clearPassword{}).start(l); err == nil {

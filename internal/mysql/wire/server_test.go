@@ -12,9 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
+
 	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/mysql/wire"
-	"github.com/go-sql-driver/mysql"
 )
 
 // A server is one real server that the tests run against.

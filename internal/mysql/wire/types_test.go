@@ -11,8 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bascule/bascule/internal/mysql/wire"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/bascule/bascule/internal/mysql/wire"
 )
 
 // typeCases maps a column's declaration to literals. Every column is nullable; a row of NULLs comes first.

@@ -11,8 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bascule/bascule/internal/change"
 	"go.uber.org/goleak"
+
+	"github.com/bascule/bascule/internal/change"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
