@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -80,7 +81,7 @@ func (a *app) openSource(ctx context.Context, s *settings, needed bool, w *work,
 	w.source = c.Redacted()
 	end, err := mysql.Open(ctx, c, mysql.Options{Logger: a.log})
 	if err != nil {
-		return err
+		return fmt.Errorf("open the source: %w", err)
 	}
 	defer func() { _ = end.Close() }() // it was only read from
 	w.migration.Source = end
@@ -107,7 +108,7 @@ func (a *app) openTarget(ctx context.Context, s *settings, w *work, then func(co
 	w.target = c.Redacted()
 	end, err := postgres.Open(ctx, c, postgres.Options{Logger: a.log, Schema: schema.Name(s.Schema)})
 	if err != nil {
-		return err
+		return fmt.Errorf("open the target: %w", err)
 	}
 	defer end.Close()
 	w.migration.Target = end
