@@ -128,26 +128,34 @@ func (m *Migration) admit(ctx context.Context, plan *convert.Plan) error {
 	if err != nil {
 		return err
 	}
-	all := append(fs, plan.Findings...)
+	all := slices.Concat(fs, plan.Findings)
 	for _, f := range all {
 		m.emit(event.Found{Finding: f})
 	}
 	return refuse(all)
 }
 
+// refuse turns the findings that stand against a copy into one error. When all of
+// them are about rights it is about rights, so that scripts can tell.
 func refuse(fs []finding.Finding) error {
-	var stop []string
-	class := fault.Refused
+	var what, do []string
+	class := fault.Privilege
 	for _, f := range fs {
-		if f.Severity == finding.Blocker && !f.Accepted {
-			stop = append(stop, strings.TrimSpace(fmt.Sprintf("%s %s: %s", f.Code, f.Object, f.What)))
+		if f.Severity != finding.Blocker || f.Accepted {
+			continue
+		}
+		what = append(what, strings.TrimSpace(fmt.Sprintf("%s %s: %s", f.Code, f.Object, f.What)))
+		if f.Do != "" {
+			do = append(do, f.Do)
+		}
+		if !strings.Contains(string(f.Code), "privilege") {
+			class = fault.Refused
 		}
 	}
-	if len(stop) == 0 {
+	if len(what) == 0 {
 		return nil
 	}
-	return fault.New(class, "prepare the copy", fmt.Errorf("%d findings stand against it: %s", len(stop), strings.Join(stop, "; ")),
-		"what to do about each is in the report of: bascule db plan")
+	return fault.New(class, "prepare the copy", errors.New(strings.Join(what, "; ")), strings.Join(do, "; "))
 }
 
 // join takes the recorded plan, checks that it is about the same source and

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -88,7 +89,7 @@ func Open(ctx context.Context, cfg Config, o Options) (*End, error) {
 	if err != nil {
 		return nil, fault.New(fault.Usage, "configure "+cfg.Redacted(), err, "")
 	}
-	e.db = sql.OpenDB(connector{c})
+	e.db = sql.OpenDB(connector{c, e.cfg.ConnectTimeout})
 	e.db.SetMaxOpenConns(controls)
 	e.db.SetMaxIdleConns(controls)
 	if err := e.greet(ctx); err != nil {
@@ -208,7 +209,7 @@ func (e *End) scan(ctx context.Context, fn func(ctx context.Context, c *sql.Conn
 		kill, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		if _, err := e.db.ExecContext(kill, "KILL QUERY "+strconv.FormatUint(id, 10)); err != nil {
-			e.log.Debug("kill a cancelled statement", "connection", id, "error", err)
+			e.log.DebugContext(ctx, "kill a cancelled statement", "connection", id, "error", err)
 		}
 	})
 	err = fn(ctx, c)
@@ -239,17 +240,27 @@ func (c counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// connector prepares the session of every control connection.
-type connector struct{ sqldriver.Connector }
+// connector prepares the session of every control connection. The driver's own
+// timeout ends with the TCP connection; patience covers the login too, so that a
+// port where nobody answers is an error and not a wait without end.
+type connector struct {
+	sqldriver.Connector
+	patience time.Duration
+}
 
 func (c connector) Connect(ctx context.Context) (sqldriver.Conn, error) {
-	conn, err := c.Connector.Connect(ctx)
+	login, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	conn, err := c.Connector.Connect(login)
+	if err != nil && ctx.Err() == nil && login.Err() != nil {
+		return nil, fmt.Errorf("no answer within %s: %w", c.patience, os.ErrDeadlineExceeded)
+	}
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range []string{session, readOnly} {
 		if _, err := conn.(sqldriver.ExecerContext).ExecContext(ctx, s, nil); err != nil {
-			conn.Close()
+			_ = conn.Close() // the error above is the one that matters
 			return nil, fmt.Errorf("prepare the session: %w", err)
 		}
 	}
