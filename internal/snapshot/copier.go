@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync/atomic"
 	"time"
 
@@ -170,6 +171,9 @@ func (l *lane) claim(ctx context.Context, r change.Reader) (bool, error) {
 	var committed func()
 	claimed, err := l.copier.Queue.Claim(ctx, func(ctx context.Context, t *change.Task, w change.Work) (change.Done, error) {
 		began := time.Now()
+		if l.copier.Log != nil {
+			l.copier.Log.DebugContext(ctx, "claimed", "task", t.ID, "kind", string(t.Kind), "table", string(t.Table), "lane", l.number)
+		}
 		switch t.Kind {
 		case change.TaskStatement:
 			committed = func() {
@@ -324,9 +328,5 @@ func copyLosses(l change.Losses) change.Losses {
 	if len(l) == 0 {
 		return nil
 	}
-	out := make(change.Losses, len(l))
-	for k, n := range l {
-		out[k] = n
-	}
-	return out
+	return maps.Clone(l)
 }

@@ -40,20 +40,15 @@ func (p *pipe) swap(ctx context.Context, b *change.Batch) (*change.Batch, error)
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	if cap(b.Data) < giant {
-		return p.take(ctx)
+	e, err := p.take(ctx)
+	if err != nil || e == b || cap(b.Data) < giant {
+		return e, err
 	}
-	for {
-		e, err := p.take(ctx)
-		if err != nil || e == b {
-			return e, err
-		}
-		// The other batch came back first. It is the only one that can be there, so it waits
-		// outside until b is back, and then takes b's place in the round.
-		back, err := p.take(ctx)
-		p.empty <- e
-		return back, err
-	}
+	// The other batch came back first. It is the only one that can be there, so it waits
+	// outside until b is back, and then takes b's place in the round.
+	back, err := p.take(ctx)
+	p.empty <- e
+	return back, err
 }
 
 func (p *pipe) take(ctx context.Context) (*change.Batch, error) {

@@ -77,7 +77,10 @@ func TestPipeHoldsOneGiant(t *testing.T) {
 			close(returned)
 			p.end(nil)
 		}()
-		for range p.batches() {
+		for _, err := range p.batches() {
+			if err != nil {
+				t.Fatal(err)
+			}
 			synctest.Wait()
 			select {
 			case <-returned:
@@ -96,7 +99,10 @@ func TestPipeStopped(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		ended := make(chan error)
 		go func() { ended <- fill(ctx, p, make([]int, 100), nil) }()
-		for range p.batches() {
+		for _, err := range p.batches() {
+			if err != nil {
+				t.Fatal(err)
+			}
 			break
 		}
 		cancel(errLoadEnded)
