@@ -196,7 +196,7 @@ func TestPostgresReadsFields(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer conn.Close(context.WithoutCancel(t.Context())) //nolint:errcheck // the test is over
+			defer conn.Close(context.WithoutCancel(t.Context()))
 			for i, j := range judgements() {
 				table := fmt.Sprintf("t%d", i)
 				copyExamples(t, conn, table, j)

@@ -89,7 +89,7 @@ func exprColumn(c *Column) expr.Column {
 // an empty string and why; the caller says what is lost.
 func (t *tablePlan) express(object, sql string, c expr.Context) (pg, why string) {
 	res, err := expr.Translate(sql, c)
-	if u, ok := errors.AsType[*expr.Untranslatable](err); ok {
+	if u, ok := errors.AsType[*expr.UntranslatableError](err); ok {
 		return "", fmt.Sprintf("%s: %s", u.Node, u.Why)
 	}
 	if err != nil {

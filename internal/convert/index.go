@@ -107,6 +107,7 @@ func (p *planner) indexPlans() []*tablePlan {
 func (t *tablePlan) index(src *schema.Index) (ix *schema.Index, why string) {
 	ix = &schema.Index{Unique: src.Unique, Method: schema.BTree, Comment: src.Comment}
 	switch src.Method {
+	case schema.BTree, schema.Hash: // a hash index answers nothing that a B-tree does not
 	case schema.FullText:
 		return t.fullText(ix, src)
 	case schema.Spatial:

@@ -17,7 +17,7 @@ func (t *tablePlan) decideTime(r ref, src schema.Time) decision {
 	if n := t.total(group, schema.AskOutOfDay); n > 0 {
 		why = fmt.Sprintf("%d rows are below 00:00:00 or at least 24:00:00", n)
 	}
-	return decision{typ: schema.Interval{Precision: src.Precision}, why: "TIME becomes interval: " + why + "."}
+	return decision{typ: schema.Interval(src), why: "TIME becomes interval: " + why + "."}
 }
 
 func decideDate(src schema.Type) decision {

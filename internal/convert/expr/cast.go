@@ -2,6 +2,7 @@ package expr
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/pingcap/tidb/pkg/parser/ast"
 	"github.com/pingcap/tidb/pkg/parser/mysql"
@@ -161,10 +162,8 @@ func (t *translator) castTime(v value, typ string, k kind) (value, error) {
 		return timeLiteral(*v.lit, k)
 	}
 	from := map[kind][]kind{date: {date, datetime}, datetime: {date, datetime}, clock: {clock, datetime}}[k]
-	for _, f := range from {
-		if v.kind == f {
-			return v.as(typ, k), nil
-		}
+	if slices.Contains(from, v.kind) {
+		return v.as(typ, k), nil
 	}
 	return value{}, refuse("MySQL's cast of %s to %s has no immutable translation", v.kind, k)
 }

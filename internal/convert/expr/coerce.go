@@ -28,6 +28,7 @@ func (t *translator) truth(v value) (value, error) {
 			}
 			return t.truth(n)
 		}
+	default: // refused below
 	}
 	return value{}, refuse("MySQL turns %s into a number to use it as a condition", v.kind)
 }
@@ -52,6 +53,7 @@ func (t *translator) number(v value) (value, error) {
 		if v.lit != nil {
 			return bytesNumber(v)
 		}
+	default: // refused below
 	}
 	return value{}, refuse("MySQL turns %s into a number here, by rules that PostgreSQL has not", v.kind)
 }
@@ -93,8 +95,9 @@ func (t *translator) toText(v value) (value, error) {
 		return value{}, refuse("the two servers write floats differently")
 	case bytes:
 		return value{}, refuse("MySQL makes a binary string of it, PostgreSQL's text and bytea do not mix")
+	default:
+		return value{}, refuse("%s as text depends on settings of the session on PostgreSQL", v.kind)
 	}
-	return value{}, refuse("%s as text depends on settings of the session on PostgreSQL", v.kind)
 }
 
 func refuseUnless(ok bool, why string) error {

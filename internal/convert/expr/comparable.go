@@ -64,7 +64,7 @@ func (t *translator) flagsToNumbers(vs []value) error {
 func leader(vs []value) value {
 	best, rank := nullValue(), -1
 	for _, v := range vs {
-		r := 0
+		var r int
 		switch {
 		case v.kind == null:
 			r = -1
@@ -127,6 +127,7 @@ func (t *translator) against(v, lead value, ordered bool) (value, error) {
 		}
 	case document:
 		return t.againstDocument(v, lead, ordered)
+	default: // refused below
 	}
 	return value{}, refuse("MySQL compares %s with %s by rules that PostgreSQL has not", lead.kind, v.kind)
 }

@@ -7,6 +7,7 @@ package expr
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bascule/bascule/internal/schema"
@@ -57,16 +58,16 @@ type Result struct {
 	Notes []string
 }
 
-// Untranslatable is the error for an expression that PostgreSQL cannot compute
+// UntranslatableError is the error for an expression that PostgreSQL cannot compute
 // alike. The planner makes a finding of it.
-type Untranslatable struct {
+type UntranslatableError struct {
 	Expr string // the whole expression as the source printed it
 	Node string // the part of it that has no translation, as MySQL's SQL
 	Why  string // one sentence without a full stop
 }
 
 // Error returns one line that names the part and the reason.
-func (u *Untranslatable) Error() string {
+func (u *UntranslatableError) Error() string {
 	return fmt.Sprintf("translate expression %q: %s: %s", u.Expr, u.Node, u.Why)
 }
 
@@ -80,7 +81,7 @@ const (
 )
 
 // Translate returns sql, a scalar expression as information_schema prints it,
-// in PostgreSQL's dialect. Its error is always an *Untranslatable.
+// in PostgreSQL's dialect. Its error is always an *UntranslatableError.
 func Translate(sql string, c Context) (Result, error) {
 	t := &translator{Context: c, expr: sql}
 	v, err := t.whole(sql)
@@ -116,12 +117,9 @@ func (t *translator) whole(sql string) (value, error) {
 // note records a difference once.
 func (t *translator) note(format string, args ...any) {
 	n := fmt.Sprintf(format, args...)
-	for _, have := range t.notes {
-		if have == n {
-			return
-		}
+	if !slices.Contains(t.notes, n) {
+		t.notes = append(t.notes, n)
 	}
-	t.notes = append(t.notes, n)
 }
 
 // refusal is why a node has no translation, before the node is known.
@@ -134,7 +132,7 @@ func refuse(format string, args ...any) error {
 }
 
 func (t *translator) untranslatable(sql string, err error) error {
-	u := &Untranslatable{Expr: t.expr, Node: strings.TrimSpace(sql), Why: err.Error()}
+	u := &UntranslatableError{Expr: t.expr, Node: strings.TrimSpace(sql), Why: err.Error()}
 	if r, ok := err.(*refusal); ok && r.node != "" { //nolint:errorlint // refusals are never wrapped
 		u.Node = r.node
 	}

@@ -2,6 +2,7 @@ package expr_test
 
 import (
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 
@@ -168,9 +169,9 @@ func TestRefused(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			got, err := expr.Translate(test.sql, expr.Context{Dialect: schema.MySQL, Use: test.use, Columns: shop(), Into: test.into, Version: 15})
-			u, ok := errors.AsType[*expr.Untranslatable](err)
+			u, ok := errors.AsType[*expr.UntranslatableError](err)
 			if !ok {
-				t.Fatalf("%s: got %q and error %v, want an *Untranslatable", test.reason, got.SQL, err)
+				t.Fatalf("%s: got %q and error %v, want an *UntranslatableError", test.reason, got.SQL, err)
 			}
 			if u.Expr != test.sql {
 				t.Errorf("the error is about %q, want %q", u.Expr, test.sql)
@@ -195,14 +196,12 @@ func FuzzTranslate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, sql string) {
 		for _, d := range []schema.Dialect{schema.MySQL, schema.MariaDB} {
 			cols := columns(d)
-			for name, c := range shop() {
-				cols[name] = c
-			}
+			maps.Copy(cols, shop())
 			for _, use := range []expr.Use{expr.Default, expr.Check, expr.Generated, expr.Index} {
 				got, err := expr.Translate(sql, expr.Context{Dialect: d, Use: use, Columns: cols, Into: text, Version: 18})
 				if err != nil {
-					if _, ok := errors.AsType[*expr.Untranslatable](err); !ok {
-						t.Fatalf("%q: the error is no *Untranslatable: %v", sql, err)
+					if _, ok := errors.AsType[*expr.UntranslatableError](err); !ok {
+						t.Fatalf("%q: the error is no *UntranslatableError: %v", sql, err)
 					}
 					continue
 				}

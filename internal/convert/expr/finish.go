@@ -100,7 +100,7 @@ func (t *translator) intoNumber(v value, typ schema.Type) (value, error) {
 			return value{}, refuse("the two servers round a float to a decimal differently")
 		}
 		return v, nil
-	case t.Into.Source != nil && t.Into.Source.Kind() == "year" && !(len(v.num) == 4):
+	case t.Into.Source != nil && t.Into.Source.Kind() == "year" && len(v.num) != 4:
 		return value{}, refuse("MySQL reads a number below 100 as a year from 1970 to 2069")
 	}
 	return t.number(v)

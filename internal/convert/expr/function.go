@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"maps"
 	"strconv"
 
 	"github.com/pingcap/tidb/pkg/parser/ast"
@@ -19,9 +20,7 @@ var functions = merge(controlFunctions, textFunctions, numberFunctions, timeFunc
 func merge(tables ...map[string]function) map[string]function {
 	all := map[string]function{}
 	for _, table := range tables {
-		for name, f := range table {
-			all[name] = f
-		}
+		maps.Copy(all, table)
 	}
 	return all
 }

@@ -66,15 +66,16 @@ func jsonText(v value) value {
 	if len(v.steps) == 0 {
 		return value{sql: v.in(pOther) + " #>> '{}'", prec: pOther, kind: text}
 	}
-	out := v.base.in(pOther)
+	var b strings.Builder
+	b.WriteString(v.base.in(pOther))
 	for i, s := range v.steps {
 		op := " -> "
 		if i == len(v.steps)-1 {
 			op = " ->> "
 		}
-		out += op + s.sql()
+		b.WriteString(op + s.sql())
 	}
-	return value{sql: out, prec: pOther, kind: text}
+	return value{sql: b.String(), prec: pOther, kind: text}
 }
 
 // jsonUnquote renders JSON_UNQUOTE, which makes the text null of JSON's null

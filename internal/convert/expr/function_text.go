@@ -446,6 +446,7 @@ func (t *translator) hex(a []value) (value, error) {
 		if !a[0].big {
 			return value{sql: "upper(to_hex(" + wide(a[0]).sql + "))", prec: pAtom, kind: text, notNull: a[0].notNull}, nil
 		}
+	default: // refused below
 	}
 	return value{}, refuse("only bytes and integers have an immutable hexadecimal form")
 }

@@ -52,8 +52,9 @@ func day(v value) (value, error) {
 		return v, nil
 	case instant:
 		return value{}, refuse("the date of a TIMESTAMP depends on the session's time zone, and PostgreSQL wants it immutable")
+	default:
+		return value{}, refuse("MySQL reads a date out of %s by rules that PostgreSQL has not", v.kind)
 	}
-	return value{}, refuse("MySQL reads a date out of %s by rules that PostgreSQL has not", v.kind)
 }
 
 // part renders one field of a date or a time as an integer.
@@ -85,8 +86,9 @@ func timeOfDay(v value) (value, error) {
 		return v, nil
 	case date:
 		return v.as("timestamp", datetime), nil
+	default:
+		return value{}, refuse("the hours of %s are not the same on both servers", v.kind)
 	}
-	return value{}, refuse("the hours of %s are not the same on both servers", v.kind)
 }
 
 func field(name string, v value) value {
@@ -152,8 +154,9 @@ func (t *translator) timeOf(a []value) (value, error) {
 		return a[0], nil
 	case datetime:
 		return a[0].as("time", clock), nil
+	default:
+		return value{}, refuse("the time of %s depends on the session or on rules that PostgreSQL has not", a[0].kind)
 	}
-	return value{}, refuse("the time of %s depends on the session or on rules that PostgreSQL has not", a[0].kind)
 }
 
 func (t *translator) dateDiff(a []value) (value, error) {

@@ -132,7 +132,7 @@ func TestRandomConditions(t *testing.T) {
 			}
 			tried++
 			got, err := expr.Translate(source, expr.Context{Dialect: p.dialect, Use: expr.Check, Columns: columns(p.dialect), Version: p.version})
-			if u, ok := errors.AsType[*expr.Untranslatable](err); ok {
+			if u, ok := errors.AsType[*expr.UntranslatableError](err); ok {
 				why[u.Why]++
 				return
 			}

@@ -29,6 +29,7 @@ type pair struct {
 
 // pairs opens every source with every target, each with fresh databases.
 func pairs(t *testing.T, run func(t *testing.T, p *pair)) {
+	t.Helper()
 	for _, s := range servertest.Sources(t) {
 		for _, g := range servertest.Targets(t) {
 			t.Run(s.Name+"/"+g.Name, func(t *testing.T) {
@@ -47,6 +48,7 @@ func pairs(t *testing.T, run func(t *testing.T, p *pair)) {
 }
 
 func (p *pair) open(t *testing.T) {
+	t.Helper()
 	c := servertest.MySQLConfig(t, p.source.Database(t))
 	connector, err := mysql.NewConnector(c)
 	if err != nil {
