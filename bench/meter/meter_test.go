@@ -65,7 +65,7 @@ func TestProxyCounts(t *testing.T) {
 		defer c.Close()
 		buf := make([]byte, 5)
 		if n, err := c.Read(buf); err == nil && string(buf[:n]) == "hello" {
-			c.Write([]byte(strings.Repeat("x", 1000)))
+			_, _ = c.Write([]byte(strings.Repeat("x", 1000))) // the other end counts what arrived
 		}
 	}()
 	probe, err := net.Listen("tcp", "127.0.0.1:0")

@@ -46,7 +46,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("open log: %w", err)
 	}
-	defer output.Close()
+	defer output.Close() //nolint:errcheck // a log for people; the command's end is what counts
 	sourceBefore, targetBefore, err := both(*source, *target)
 	if err != nil {
 		return err
@@ -82,7 +82,7 @@ func appendResult(path string, r result) error {
 		return fmt.Errorf("open results: %w", err)
 	}
 	if _, err := f.Write(append(line, '\n')); err != nil {
-		f.Close()
+		_ = f.Close() // the error above is the one that matters
 		return fmt.Errorf("write results: %w", err)
 	}
 	return f.Close()
@@ -113,7 +113,7 @@ func cpuSeconds(pid int) (float64, error) {
 		if err != nil {
 			continue // the thread has ended
 		}
-		for _, field := range strings.Fields(string(list)) {
+		for field := range strings.FieldsSeq(string(list)) {
 			child, err := strconv.Atoi(field)
 			if err != nil {
 				return 0, fmt.Errorf("read %s: %w", path, err)

@@ -44,7 +44,7 @@ func readResults(path string) ([]result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open results: %w", err)
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	var out []result
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -104,7 +105,7 @@ func loadPart(ctx context.Context, conn *sql.Conn, seed uint64, t *table, lo, hi
 	switch err := conn.QueryRowContext(ctx, "SHOW WARNINGS LIMIT 1").Scan(&level, &code, &message); {
 	case err == nil:
 		return 0, fmt.Errorf("server warned: %s %s: %s", level, code, message)
-	case err != sql.ErrNoRows: //nolint:errorlint // Row.Scan returns the bare sentinel
+	case !errors.Is(err, sql.ErrNoRows):
 		return 0, fmt.Errorf("read warnings: %w", err)
 	}
 	if int(n) != src.rows {
@@ -115,7 +116,7 @@ func loadPart(ctx context.Context, conn *sql.Conn, seed uint64, t *table, lo, hi
 
 func loadStatement(handler string, t *table) string {
 	var names, sets []string
-	for _, c := range strings.Fields(t.columns) {
+	for c := range strings.FieldsSeq(t.columns) {
 		switch c[0] {
 		case '#':
 			names = append(names, "@"+c[1:])

@@ -44,8 +44,9 @@ type options struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
 		if !errors.Is(err, flag.ErrHelp) {
 			fmt.Fprintln(os.Stderr, "marketplace:", err)
 		}
@@ -226,7 +227,7 @@ func allowLoad(ctx context.Context, db *sql.DB) error {
 
 // execAll runs the statements of a file, each ended by a semicolon and newline.
 func execAll(ctx context.Context, db *sql.DB, script string) error {
-	for _, stmt := range strings.Split(script, ";\n") {
+	for stmt := range strings.SplitSeq(script, ";\n") {
 		if strings.TrimSpace(stmt) == "" {
 			continue
 		}
@@ -266,7 +267,7 @@ func analyze(ctx context.Context, db *sql.DB) error {
 		return fmt.Errorf("analyze tables: %w", err)
 	}
 	defer rows.Close()
-	for rows.Next() { //nolint:revive // the result is drained; the server reports per table
+	for rows.Next() { // drained: the server reports per table
 	}
 	return rows.Err()
 }
