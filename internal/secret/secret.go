@@ -72,7 +72,7 @@ func readFile(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read secret file %q: %w", path, cause(err))
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	info, err := f.Stat()
 	if err != nil {
 		return "", fmt.Errorf("read secret file %q: %w", path, cause(err))
@@ -109,7 +109,7 @@ func run(ctx context.Context, command string) (string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, execTimeout, fmt.Errorf("no answer within %s", execTimeout))
 	defer cancel()
 	var out, diagnostics limited
-	c := exec.CommandContext(ctx, words[0], words[1:]...)
+	c := exec.CommandContext(ctx, words[0], words[1:]...) //nolint:gosec // the operator names the command
 	c.Stdout, c.Stderr = &out, &diagnostics
 	// A child that outlives the command would hold its pipes open.
 	c.WaitDelay = time.Second
@@ -138,7 +138,7 @@ func said(diagnostics, out *limited) string {
 	if line == "" {
 		return ""
 	}
-	for _, word := range strings.Fields(out.kept.String()) {
+	for word := range strings.FieldsSeq(out.kept.String()) {
 		line = strings.ReplaceAll(line, word, mask)
 	}
 	if runes := []rune(line); len(runes) > 500 {

@@ -31,7 +31,7 @@ type memory struct {
 func hash(texts []string) uint64 {
 	h := sha256.New()
 	for _, s := range texts {
-		fmt.Fprintf(h, "%d:%s", len(s), s)
+		_, _ = fmt.Fprintf(h, "%d:%s", len(s), s)
 	}
 	return binary.BigEndian.Uint64(h.Sum(nil)) >> 4
 }
