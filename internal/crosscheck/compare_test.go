@@ -18,6 +18,7 @@ type pairTest struct {
 
 // eachFamily runs a test against MySQL and against MariaDB.
 func eachFamily(t *testing.T, test func(t *testing.T, p *pairTest)) {
+	t.Helper()
 	target := servertest.Postgres15(t)
 	for _, source := range servertest.Sources(t) {
 		t.Run(source.Name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -28,12 +29,10 @@ func openTarget(ctx context.Context, url, schema string) (*target, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse target URL: %w", err)
 	}
-	for name, value := range map[string]string{
+	maps.Copy(cfg.RuntimeParams, map[string]string{
 		"timezone": "UTC", "datestyle": "ISO, YMD", "bytea_output": "hex",
 		"extra_float_digits": "3", "client_encoding": "UTF8",
-	} {
-		cfg.RuntimeParams[name] = value
-	}
+	})
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("connect to target: %w", err)

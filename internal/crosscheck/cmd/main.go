@@ -4,10 +4,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -18,8 +20,9 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:]))
+	code := run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
 }
 
 func run(ctx context.Context, args []string) int {
@@ -64,7 +67,10 @@ func run(ctx context.Context, args []string) int {
 			return 2
 		}
 	} else {
-		print(report)
+		if err := write(os.Stdout, report); err != nil {
+			fmt.Fprintln(os.Stderr, "crosscheck:", err)
+			return 2
+		}
 	}
 	if report.Different() > 0 {
 		return 1
@@ -72,26 +78,33 @@ func run(ctx context.Context, args []string) int {
 	return 0
 }
 
-func print(r *crosscheck.Report) {
-	w := tabwriter.NewWriter(os.Stdout, 2, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "table\ttarget\tsource rows\ttarget rows\tvalues\tdifferences")
+// write prints the report as a table, and below it each difference and note.
+// Writing to b cannot fail, so only the whole is checked.
+func write(out io.Writer, r *crosscheck.Report) error {
+	var b bytes.Buffer
+	w := tabwriter.NewWriter(&b, 2, 8, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "table\ttarget\tsource rows\ttarget rows\tvalues\tdifferences")
 	for _, t := range r.Tables {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\n", t.Source, t.Target, t.SourceRows, t.TargetRows, t.Values, t.Different)
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\n", t.Source, t.Target, t.SourceRows, t.TargetRows, t.Values, t.Different)
 	}
-	w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
 	for _, t := range r.Tables {
 		for _, d := range t.Differences {
-			fmt.Printf("%s: %s: %s", d.Table, d.Kind, d.Key)
+			fmt.Fprintf(&b, "%s: %s: %s", d.Table, d.Kind, d.Key)
 			if d.Kind == crosscheck.ChangedValue {
-				fmt.Printf(": %s: source %s, target %s", d.Column, crosscheck.Show(d.Source), crosscheck.Show(d.Target))
+				fmt.Fprintf(&b, ": %s: source %s, target %s", d.Column, crosscheck.Show(d.Source), crosscheck.Show(d.Target))
 			} else if d.Column != "" {
-				fmt.Printf("%s", d.Column)
+				b.WriteString(d.Column)
 			}
-			fmt.Println()
+			b.WriteByte('\n')
 		}
 	}
 	for _, n := range r.Notes {
-		fmt.Println("note:", n)
+		fmt.Fprintln(&b, "note:", n)
 	}
-	fmt.Printf("%d tables, %d values compared, %d differences\n", len(r.Tables), r.Values(), r.Different())
+	fmt.Fprintf(&b, "%d tables, %d values compared, %d differences\n", len(r.Tables), r.Values(), r.Different())
+	_, err := out.Write(b.Bytes())
+	return err
 }
