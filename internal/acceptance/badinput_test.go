@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -44,6 +45,7 @@ func query(k, v string) func(*url.URL) {
 
 // silent listens and never answers, as a firewall or a wrong port does.
 func silent(t *testing.T) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -57,12 +59,8 @@ func TestBadInput(t *testing.T) {
 	from, into := s.Database(t), d.Database(t)
 	s.Exec(t, from, `CREATE TABLE a (id INT PRIMARY KEY, v VARCHAR(10))`, `INSERT INTO a VALUES (1, 'x')`)
 	cases := badEnds(t, s, d, from, into)
-	for k, c := range badContents(t, s, d, from) {
-		cases[k] = c
-	}
-	for k, c := range badWords(t, from, into) {
-		cases[k] = c
-	}
+	maps.Copy(cases, badContents(t, s, d, from))
+	maps.Copy(cases, badWords(t, from, into))
 	var table strings.Builder
 	for k, c := range cases {
 		t.Run(k, func(t *testing.T) {
@@ -97,6 +95,7 @@ func copyArgs(from, into string, more ...string) []string {
 
 // badEnds are servers that cannot be used.
 func badEnds(t *testing.T, s, d *servertest.Server, from, into string) map[string]badInput {
+	t.Helper()
 	wrong := func(u *url.URL) { u.User = url.UserPassword(u.User.Username(), secret) }
 	nobody := func(u *url.URL) { u.Host = "127.0.0.1:1" }
 	noHost := func(u *url.URL) { u.Host = "no-such-host.invalid:3306" }
@@ -114,7 +113,7 @@ func badEnds(t *testing.T, s, d *servertest.Server, from, into string) map[strin
 	poor := func(u *url.URL) { u.User = url.UserPassword("bascule_poor", "poor") }
 	blind := func(u *url.URL) { u.User = url.UserPassword("bascule_blind", "poor") }
 	d.Exec(t, into, `DROP ROLE IF EXISTS bascule_poor`, `CREATE ROLE bascule_poor LOGIN PASSWORD 'poor'`, `REVOKE CREATE ON SCHEMA public FROM PUBLIC`)
-	readonly := func(u *url.URL) { query("options", "-c default_transaction_read_only=on")(u) }
+	readonly := query("default_transaction_read_only", "on")
 	return map[string]badInput{
 		"SourcePassword":    {args: copyArgs(with(t, from, wrong), into), code: 5, says: []string{"source", "denied"}},
 		"TargetPassword":    {args: copyArgs(from, with(t, into, wrong)), code: 5, says: []string{"target", "password"}},
@@ -138,6 +137,7 @@ func badEnds(t *testing.T, s, d *servertest.Server, from, into string) map[strin
 }
 
 func mustParse(t *testing.T, raw string) *url.URL {
+	t.Helper()
 	u, err := url.Parse(raw)
 	if err != nil {
 		t.Fatal(err)
@@ -147,6 +147,7 @@ func mustParse(t *testing.T, raw string) *url.URL {
 
 // badContents are databases that a copy must refuse.
 func badContents(t *testing.T, s, d *servertest.Server, from string) map[string]badInput {
+	t.Helper()
 	full := d.Database(t)
 	d.Exec(t, full, `CREATE TABLE a (id int)`)
 	empty := s.Database(t)
@@ -170,6 +171,7 @@ func badContents(t *testing.T, s, d *servertest.Server, from string) map[string]
 
 // badWords are command lines and configurations that mean nothing.
 func badWords(t *testing.T, from, into string) map[string]badInput {
+	t.Helper()
 	config := func(text string) string {
 		p := filepath.Join(t.TempDir(), "bascule.yaml")
 		if err := os.WriteFile(p, []byte(text), 0o600); err != nil {
@@ -180,7 +182,7 @@ func badWords(t *testing.T, from, into string) map[string]badInput {
 	return map[string]badInput{
 		"NoSource":       {args: []string{"db", "copy", "--target", into}, code: 2, says: []string{"--source"}},
 		"UnknownFlag":    {args: copyArgs(from, into, "--parallel", "4"), code: 2, says: []string{"--parallel"}},
-		"UnknownCommand": {args: []string{"db", "cpoy"}, code: 2, says: []string{"cpoy"}},
+		"UnknownCommand": {args: []string{"db", "copi"}, code: 2, says: []string{"copi"}},
 		"ConfigKey":      {args: []string{"db", "copy", "--config", config("source: x\nsuorce: y\n")}, code: 2, says: []string{"line 2", "suorce"}},
 		"ConfigSyntax":   {args: []string{"db", "copy", "--config", config("source: [\n")}, code: 2, says: []string{"line"}},
 		"ConfigMissing":  {args: []string{"db", "copy", "--config", "/no/such/file.yaml"}, code: 2, says: []string{"/no/such/file.yaml"}},

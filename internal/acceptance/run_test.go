@@ -2,7 +2,6 @@ package acceptance
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -25,7 +24,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		bin = filepath.Join(dir, "bascule")
-		build := exec.CommandContext(context.Background(), "go", "build", "-o", bin, "github.com/bascule/bascule/cmd/bascule")
+		build := exec.Command("go", "build", "-o", bin, "github.com/bascule/bascule/cmd/bascule")
 		if out, err := build.CombinedOutput(); err != nil {
 			panic(string(out))
 		}
@@ -113,6 +112,7 @@ func shown(s *string) string {
 
 // pairs runs fn for every source with every target that the machine has.
 func pairs(t *testing.T, fn func(t *testing.T, s, d *servertest.Server)) {
+	t.Helper()
 	for _, s := range servertest.Sources(t) {
 		for _, d := range servertest.Targets(t) {
 			t.Run(s.Name+"/"+d.Name, func(t *testing.T) { fn(t, s, d) })

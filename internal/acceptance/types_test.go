@@ -48,6 +48,7 @@ func TestTypes(t *testing.T) {
 // renamed maps source names to those that the plan says they take: long names are
 // cut, and PostgreSQL has system columns such as ctid.
 func renamed(t *testing.T, from, into string) map[string]string {
+	t.Helper()
 	var plan struct {
 		Tables []struct {
 			Source, Target string
@@ -70,6 +71,7 @@ func renamed(t *testing.T, from, into string) map[string]string {
 
 // kept lists the source's tables whose values all have a target form.
 func kept(t *testing.T, s *servertest.Server, from string) []string {
+	t.Helper()
 	var names []string
 	for _, r := range s.Query(t, from, "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND table_name NOT LIKE 'loss!_%' ESCAPE '!'") {
 		names = append(names, r[0])
@@ -80,6 +82,7 @@ func kept(t *testing.T, s *servertest.Server, from string) []string {
 // table prints, for every case that says what its rows are about, the value on the
 // source and what psql's text protocol reads on the target.
 func table(t *testing.T, s, d *servertest.Server, from, into string) {
+	t.Helper()
 	columns := s.Query(t, from, `SELECT table_name, column_name, column_type FROM information_schema.columns c WHERE table_schema = DATABASE() AND table_name LIKE 'c%' AND column_name NOT IN ('id', 'what')
 		AND 2 = (SELECT count(*) FROM information_schema.columns k WHERE k.table_schema = c.table_schema AND k.table_name = c.table_name AND k.column_name IN ('id', 'what')) ORDER BY table_name, ordinal_position`)
 	var b strings.Builder

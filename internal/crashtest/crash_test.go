@@ -96,6 +96,7 @@ type bench struct {
 }
 
 func newBench(t *testing.T, bin string, kind servertest.Kind, draw *rand.Rand) *bench {
+	t.Helper()
 	b := &bench{bin: bin, draw: draw}
 	b.source = servertest.Private(t, kind, servertest.Options{})
 	b.target = servertest.Private(t, servertest.KindPostgres15, servertest.Options{})
@@ -125,6 +126,7 @@ func (b *bench) args(verb string, more ...string) []string {
 }
 
 func (b *bench) undisturbed(t *testing.T) int {
+	t.Helper()
 	seen := newCounter(1 << 30)
 	w := b.start(t, seen)
 	if code := <-w.ended; code != 0 {
@@ -137,6 +139,7 @@ func (b *bench) undisturbed(t *testing.T) int {
 // round is one copy with one kill. It returns how many chunks were begun more than
 // once, and how many there are.
 func (b *bench) round(t *testing.T, n int, v victim) (redone, chunks int64) {
+	t.Helper()
 	run(t, b.bin, b.args("drop", "--yes")...)
 	at := b.draw.IntN(b.events)
 	seen := newCounter(at)
@@ -158,6 +161,7 @@ func (b *bench) round(t *testing.T, n int, v victim) (redone, chunks int64) {
 }
 
 func (b *bench) kill(t *testing.T, v victim, ws []*process) {
+	t.Helper()
 	switch v {
 	case worker:
 		_ = ws[b.draw.IntN(workers)].cmd.Process.Kill() // it may have ended already
