@@ -79,7 +79,10 @@ func (a *app) openSource(ctx context.Context, s *settings, needed bool, w *work,
 		}
 	}
 	w.source = c.Redacted()
-	end, err := mysql.Open(ctx, c, mysql.Options{Logger: a.log})
+	end, err := mysql.Open(ctx, c, mysql.Options{
+		Logger:   a.log,
+		Throttle: mysql.Throttle{OnWait: func(why string) { w.view.Event(event.Throttled{Why: why}) }},
+	})
 	if err != nil {
 		return fmt.Errorf("open the source: %w", err)
 	}
