@@ -19,8 +19,9 @@ func terminated(k change.FormKind) bool {
 	switch k {
 	case change.FormInteger, change.FormDecimal, change.FormDate, change.FormDateTime, change.FormMicros, change.FormBits, change.FormUUID:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // binaryEmpty, as an argument, makes CONCAT join bytes: nothing is converted, and no collations are mixed. A literal with
@@ -79,8 +80,9 @@ func (e *End) longBytes(c *change.SumColumn, text string) string {
 	switch c.Form.Kind {
 	case change.FormBytes, change.FormGeometry:
 		return "CAST(" + quote(c.Column.Name) + " AS BINARY)"
+	default:
+		return text
 	}
-	return text
 }
 
 // isNull is the condition under which a value is NULL on the target, accepted losses included; empty when it never is.
@@ -141,8 +143,7 @@ func (e *End) canonical(c *change.SumColumn) (string, error) {
 // text is characters in UTF-8, as bytes where a loss was accepted.
 func (e *End) text(c *change.SumColumn) string {
 	t := utf8(c.Column)
-	switch c.Column.Type.(type) {
-	case schema.Vector:
+	if _, ok := c.Column.Type.(schema.Vector); ok {
 		t = "VECTOR_TO_STRING(" + quote(c.Column.Name) + ")"
 		if e.server.dialect == schema.MariaDB {
 			t = "VEC_ToText(" + quote(c.Column.Name) + ")"
@@ -183,9 +184,10 @@ func dateTimeText(c *change.SumColumn) string {
 // floatText is the shortest text that reads back as the same double. MySQL cuts
 // the text of an expression, though not of a column, to 22 characters, which loses
 // digits of small negative numbers; its JSON text is whole, and spells integers as 1.0.
+// DOUBLE(m,d) is an expression too: its own text is rounded to d digits.
 func (e *End) floatText(c *schema.Column) string {
 	v := quote(c.Name)
-	if t, ok := c.Type.(schema.Float); ok && t.Bits == 64 {
+	if t, ok := c.Type.(schema.Float); ok && t.Bits == 64 && t.Scale < 0 {
 		return "CAST(" + v + " AS CHAR)"
 	}
 	if e.server.dialect == schema.MySQL {
