@@ -58,7 +58,7 @@ var sumCases = []sumCase{
 	},
 	{sql: "DECIMAL(8,2) ZEROFILL", form: form(change.FormDecimal, 2), values: []string{"1.5", "0", "NULL"}, texts: []string{"1.50", "0.00", null}},
 	{sql: "FLOAT", form: form(change.FormFloat, 0), values: []string{"16777217", "0.1", "-1.5e20", "-1.1754943508222875e-38", "-100", "0"}, texts: []string{"16777216", "0.10000000149011612", "-1.500000030061316e20", "-1.1754943508222875e-38", "-100", "0"}},
-	{sql: "DOUBLE(10,3)", form: form(change.FormFloat, 0), values: []string{"-0.1", "12345.678", "NULL"}, texts: []string{"-0.1", "12345.678", null}},
+	{sql: "DOUBLE(10,3)", form: form(change.FormFloat, 0), values: []string{"-0.5", "12345.625", "NULL"}, texts: []string{"-0.5", "12345.625", null}},
 	{sql: "FLOAT(7,2)", form: form(change.FormFloat, 0), values: []string{"0.25", "1.1", "NULL"}, texts: []string{"0.25", "1.100000023841858", null}},
 	{sql: "DOUBLE", form: form(change.FormFloat, 0), values: []string{"1e300", "0.1", "5e-324", "-2.2250738585072014e-308"}, texts: []string{"1e300", "0.1", "5e-324", "-2.2250738585072014e-308"}},
 	{sql: "VARCHAR(90)", form: form(change.FormText, 0), values: []string{"''", "'é 😀 \\\\ '''", "NULL"}, texts: []string{"", "é 😀 \\ '", null}},
