@@ -40,7 +40,7 @@ func (e *End) asked(what schema.Ask, c *schema.Column) (*ask, error) {
 // utf8 is a character column's value in UTF-8. A conversion from a character set that is UTF-8 already would cost a copy.
 func utf8(c *schema.Column) string {
 	v := quote(c.Name)
-	charset := ""
+	var charset string
 	switch t := c.Type.(type) {
 	case schema.Text:
 		charset = t.Charset

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"maps"
 	"net/url"
 	"strings"
 	"testing"
@@ -189,13 +190,8 @@ func TestCheckSettings(t *testing.T) {
 		"a zone":              {map[string]string{"time_zone": "SYSTEM", "system_time_zone": "CET"}, CodeTimeZone, ""},
 		"small packets":       {map[string]string{"max_allowed_packet": "16777216"}, CodeMaxPacket, "max_allowed_packet"},
 	} {
-		vars := map[string]string{}
-		for k, v := range good {
-			vars[k] = v
-		}
-		for k, v := range c.set {
-			vars[k] = v
-		}
+		vars := maps.Clone(good)
+		maps.Copy(vars, c.set)
 		u := &checkup{e: &End{server: server{dialect: schema.MySQL, number: 80036}}, db: long, vars: vars}
 		for _, step := range []func(context.Context) error{u.settings, u.binlog, u.retention} {
 			if err := step(t.Context()); err != nil {

@@ -69,7 +69,7 @@ func ParseConfig(s string) (Config, error) {
 	if err == nil {
 		err = c.validate()
 	}
-	const hint = "write mysql://USER:PASSWORD@HOST:3306/DATABASE; special characters of the password are %-escaped, or name it: env:NAME"
+	const hint = "write mysql://USER:PASSWORD@HOST:3306/DATABASE; special characters of the password are %-escaped, or name it: env:NAME" //nolint:gosec // an example
 	return c, fault.New(fault.Usage, "parse the source's address", err, hint)
 }
 
@@ -96,7 +96,7 @@ func parseURL(s string) (Config, error) {
 		return Config{}, errors.New("the part after ? is not well-formed")
 	}
 	for k, v := range q {
-		if err := c.set(k, v[len(v)-1]); err != nil {
+		if err := set(&c, k, v[len(v)-1]); err != nil {
 			return Config{}, err
 		}
 	}
@@ -104,7 +104,7 @@ func parseURL(s string) (Config, error) {
 }
 
 // set takes one parameter of a URL. Underscores and hyphens are the same in names.
-func (c *Config) set(key, value string) (err error) {
+func set(c *Config, key, value string) (err error) {
 	switch strings.ReplaceAll(strings.ToLower(key), "_", "-") {
 	case "ssl-mode", "sslmode":
 		c.SSLMode = SSLMode(strings.ReplaceAll(strings.ToUpper(value), "-", "_"))
@@ -267,6 +267,7 @@ func (c Config) tls() (*tls.Config, error) {
 		t.Certificates = []tls.Certificate{pair}
 	}
 	switch c.SSLMode {
+	case Disabled, VerifyIdentity: // no TLS at all, and what crypto/tls does by itself
 	case Preferred, Required:
 		t.InsecureSkipVerify = true // these modes promise encryption, not identity, as MySQL defines them
 	case VerifyCA:

@@ -91,7 +91,7 @@ func (r row) text(name string) string { return r[name].String }
 // whole reads a number that may be NULL or absent, then 0. Estimates beyond int64 do not occur.
 func (r row) whole(name string) int64 {
 	var n int64
-	fmt.Sscan(r[name].String, &n)
+	_, _ = fmt.Sscan(r[name].String, &n)
 	return n
 }
 
@@ -183,8 +183,8 @@ func (in *inspection) baseTables(ctx context.Context) error {
 			Name: schema.Name(name), Engine: r.text("ENGINE"), Collation: r.text("TABLE_COLLATION"), Comment: r.text("TABLE_COMMENT"),
 			Rows: r.whole("TABLE_ROWS"), Bytes: r.whole("DATA_LENGTH"),
 		}
-		fmt.Sscan(r.text("AUTO_INCREMENT"), &t.NextIdentity)
-		if t.Engine == "" { // a table that the server cannot open says why in its comment
+		_, _ = fmt.Sscan(r.text("AUTO_INCREMENT"), &t.NextIdentity) // NULL is 0: there is no counter
+		if t.Engine == "" {                                         // a table that the server cannot open says why in its comment
 			return fmt.Errorf("table %q: %s", name, t.Comment)
 		}
 		in.tables[name] = t
@@ -227,8 +227,8 @@ func (in *inspection) partitions(ctx context.Context) error {
 			name += " " + d
 		}
 		// Subpartitions repeat their partition's row.
-		if ps := t.Partition.Partitions; len(ps) == 0 || ps[len(ps)-1] != name {
-			t.Partition.Partitions = append(ps, name)
+		if p := t.Partition; len(p.Partitions) == 0 || p.Partitions[len(p.Partitions)-1] != name {
+			p.Partitions = append(p.Partitions, name)
 		}
 		return nil
 	})

@@ -84,8 +84,9 @@ func columnType(r row) (schema.Type, error) {
 			f.Bits = 32
 		}
 		if args := arguments(full); len(args) == 2 {
-			fmt.Sscan(args[0], &f.Digits)
-			fmt.Sscan(args[1], &f.Scale)
+			if _, err := fmt.Sscan(args[0]+" "+args[1], &f.Digits, &f.Scale); err != nil {
+				return nil, fmt.Errorf("read the digits of %s: %w", full, err)
+			}
 		}
 		return f, nil
 	case "char", "varchar":
@@ -123,7 +124,9 @@ func columnType(r row) (schema.Type, error) {
 	case "vector":
 		v := schema.Vector{}
 		if args := arguments(full); len(args) == 1 {
-			fmt.Sscan(args[0], &v.N)
+			if _, err := fmt.Sscan(args[0], &v.N); err != nil {
+				return nil, fmt.Errorf("read the dimensions of %s: %w", full, err)
+			}
 		}
 		return v, nil
 	case "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection", "geomcollection":
@@ -132,7 +135,9 @@ func columnType(r row) (schema.Type, error) {
 			g.Shape = "GEOMETRYCOLLECTION"
 		}
 		if id := r["SRS_ID"]; id.Valid {
-			fmt.Sscan(id.String, &g.SRID)
+			if _, err := fmt.Sscan(id.String, &g.SRID); err != nil {
+				return nil, fmt.Errorf("read the SRID %q: %w", id.String, err)
+			}
 		}
 		return g, nil
 	}
@@ -156,23 +161,18 @@ func arguments(full string) []string {
 
 // labels reads the members of an ENUM or a SET: each is a string literal of the server's own writing.
 func labels(full string) ([]string, error) {
-	_, rest, ok := strings.Cut(full, "(")
-	for ok && strings.HasPrefix(rest, "'") {
-		var members []string
-		for {
-			text, after, closed := literal(rest)
-			if !closed {
-				break
-			}
-			members = append(members, text)
-			if after == ")" || strings.HasPrefix(after, ") ") {
-				return members, nil
-			}
-			if rest = strings.TrimPrefix(after, ","); rest == after {
-				break
-			}
+	_, rest, more := strings.Cut(full, "(")
+	var members []string
+	for more {
+		text, after, closed := literal(rest)
+		if !closed {
+			break
 		}
-		break
+		members = append(members, text)
+		if after == ")" || strings.HasPrefix(after, ") ") {
+			return members, nil
+		}
+		rest, more = strings.CutPrefix(after, ",")
 	}
 	return nil, fmt.Errorf("cannot read the members of %s", shorten(full))
 }

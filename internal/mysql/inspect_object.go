@@ -85,6 +85,6 @@ func (in *inspection) definition(ctx context.Context, o *schema.Object) {
 	})
 	if err != nil {
 		// A right is missing, or a view refers to something that is gone; the catalog's text, or nothing, remains.
-		in.e.log.Debug("read an object's definition", "kind", o.Kind, "name", o.Name, "error", err)
+		in.e.log.DebugContext(ctx, "read an object's definition", "kind", o.Kind, "name", o.Name, "error", err)
 	}
 }

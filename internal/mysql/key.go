@@ -213,7 +213,7 @@ func keyParam(c *schema.Column, text []byte) (wire.Param, error) {
 		return wire.Float64(v), err
 	case schema.Set:
 		var mask uint64
-		for _, label := range strings.Split(string(text), ",") {
+		for label := range strings.SplitSeq(string(text), ",") {
 			i, err := ordinal(c, t.Members, []byte(label))
 			if err != nil {
 				return wire.Null(), err

@@ -262,7 +262,7 @@ func (p position) includes(q position) bool {
 // domains reads MariaDB's domain-server-sequence,... into the highest sequence number of each domain.
 func domains(gtids string) map[string]uint64 {
 	m := map[string]uint64{}
-	for _, g := range strings.Split(gtids, ",") {
+	for g := range strings.SplitSeq(gtids, ",") {
 		parts := strings.Split(strings.TrimSpace(g), "-")
 		if len(parts) != 3 {
 			continue

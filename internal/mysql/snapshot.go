@@ -56,9 +56,7 @@ func (r *reader) Read(ctx context.Context, s *change.Select, rg change.Range, li
 		if err != nil {
 			return nil, r.e.explain(op, err)
 		}
-		if next == nil {
-			limit = 0
-		} else {
+		if next != nil {
 			rg.UpTo = next
 		}
 		_, err = r.stream(ctx, s, rg, 0, nil, swap)

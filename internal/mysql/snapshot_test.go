@@ -137,6 +137,7 @@ func TestReadByKey(t *testing.T) {
 
 // checkKey reads one table in the ways of a copy and compares with the server's own order.
 func checkKey(t *testing.T, src *source, table *schema.Table, c *keyCase) {
+	t.Helper()
 	sel := selectOf(table, c.index)
 	var truth []string
 	order := "SELECT v FROM " + string(table.Name) + " FORCE INDEX (" + string(sel.Index) + ") ORDER BY "
@@ -166,7 +167,7 @@ func checkKey(t *testing.T, src *source, table *schema.Table, c *keyCase) {
 				return fmt.Errorf("chunks of %d rows differ (-server +got):\n%s", limit, d)
 			}
 		}
-		got, err := byWalk(t, ctx, r, sel, 10, c)
+		got, err := byWalk(ctx, t, r, sel, 10, c)
 		if err != nil {
 			return err
 		}
@@ -244,7 +245,8 @@ func byLimit(ctx context.Context, r change.Reader, s *change.Select, limit int64
 }
 
 // byWalk cuts the table with Walk and demands of every range that the server scans only it.
-func byWalk(t *testing.T, ctx context.Context, r *reader, s *change.Select, rows int64, c *keyCase) ([]string, error) {
+func byWalk(ctx context.Context, t *testing.T, r *reader, s *change.Select, rows int64, c *keyCase) ([]string, error) {
+	t.Helper()
 	var out []string
 	var rg change.Range
 	for {
@@ -258,7 +260,7 @@ func byWalk(t *testing.T, ctx context.Context, r *reader, s *change.Select, rows
 		}
 		out = append(out, got...)
 		if !c.scans && (rg.After != nil || rg.UpTo != nil) {
-			explain(t, ctx, r, s, rg)
+			explain(ctx, t, r, s, rg)
 		}
 		if rg.UpTo == nil {
 			return out, nil
@@ -271,7 +273,7 @@ func byWalk(t *testing.T, ctx context.Context, r *reader, s *change.Select, rows
 }
 
 // explain demands range access and no sort.
-func explain(t *testing.T, ctx context.Context, r *reader, s *change.Select, rg change.Range) {
+func explain(ctx context.Context, t *testing.T, r *reader, s *change.Select, rg change.Range) {
 	t.Helper()
 	parts := keyParts(s)
 	var c condition

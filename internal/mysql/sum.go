@@ -241,14 +241,14 @@ func (e *End) values(ctx context.Context, q *change.SumQuery, want []change.RowS
 		return nil, err
 	}
 	asked := map[string]bool{}
-	any := make([]string, len(want))
+	either := make([]string, len(want))
 	for i, r := range want {
 		asked[identity(r, len(keys) > 0)] = true
-		if any[i], err = e.matches(q, hash, keys, r); err != nil {
+		if either[i], err = e.matches(q, hash, keys, r); err != nil {
 			return nil, err
 		}
 	}
-	where = append(where, "("+strings.Join(any, " OR ")+")")
+	where = append(where, "("+strings.Join(either, " OR ")+")")
 	list := append(append([]string{hash, "1"}, keys...), values...)
 	query := "SELECT " + strings.Join(list, ", ") + " FROM " + quote(q.Table) + " WHERE " + strings.Join(where, " AND ")
 	var out []change.RowValues

@@ -53,8 +53,8 @@ func TestThrottle(t *testing.T) {
 			go func() { done <- th.wait(t.Context()) }()
 			time.Sleep(10 * sampleEvery)
 			select {
-			case <-done:
-				t.Errorf("%s: reading went on", reason)
+			case err := <-done:
+				t.Errorf("%s: reading went on (%v)", reason, err)
 			default:
 				release()
 				if err := <-done; err != nil {

@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -73,13 +74,14 @@ func BenchmarkReadRows(b *testing.B) {
 }
 
 func readOnce(b *testing.B, st *wire.Stmt, batch *change.Batch) (rows, bytes int64) {
+	b.Helper()
 	r, err := st.Execute(b.Context())
 	if err != nil {
 		b.Fatal(err)
 	}
 	for {
 		err := r.ReadBatch(b.Context(), 1<<20, batch)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return rows, bytes
 		}
 		if err != nil {
@@ -90,6 +92,7 @@ func readOnce(b *testing.B, st *wire.Stmt, batch *change.Batch) (rows, bytes int
 }
 
 func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		b.Fatal(err)

@@ -18,7 +18,7 @@ func (c *Conn) request(command byte) error {
 		p, err := c.s.readPacket()
 		if err == nil && len(p) > 0 && p[0] == headERR {
 			c.closed = true
-			c.nc.Close()
+			_ = c.nc.Close() // the server has gone
 			return parseERR(p)
 		}
 		return protocolErrorf("the server sent data that nothing asked for")

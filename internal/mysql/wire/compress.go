@@ -30,8 +30,9 @@ func (c Compression) String() string {
 		return "zlib"
 	case CompressionZstd:
 		return "zstd"
+	default:
+		return "uncompressed"
 	}
-	return "uncompressed"
 }
 
 const (

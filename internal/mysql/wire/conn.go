@@ -74,7 +74,7 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 	err = c.handshake(ctx, cfg, password)
 	stop()
 	if err != nil {
-		nc.Close()
+		_ = nc.Close() // the error above is the one that matters
 		return nil, connectError(ctx, op, err)
 	}
 	c.s.maxPayload = cfg.MaxAllowedPacket
@@ -253,7 +253,7 @@ func (c *Conn) run(ctx context.Context, op string, exchange func() error) error 
 // abandon closes a connection whose state is unknown.
 func (c *Conn) abandon() {
 	c.closed, c.rows = true, nil
-	c.nc.Close()
+	_ = c.nc.Close() // what was wrong is known already
 }
 
 // Close says goodbye to the server, without waiting for it, and closes the connection. Closing twice does nothing.
@@ -261,7 +261,7 @@ func (c *Conn) Close() error {
 	if c.closed {
 		return nil
 	}
-	c.nc.SetDeadline(time.Now().Add(quitTimeout))
+	_ = c.nc.SetDeadline(time.Now().Add(quitTimeout)) // fails on a closed socket, as the farewell then does
 	c.dl.write = quitTimeout
 	if c.rows == nil {
 		c.s.begin(comQuit)

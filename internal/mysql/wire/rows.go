@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 
@@ -78,7 +79,7 @@ func (r *Rows) Close(ctx context.Context) error {
 	}
 	var b change.Batch
 	for {
-		if err := r.ReadBatch(ctx, readChunk, &b); err == io.EOF {
+		if err := r.ReadBatch(ctx, readChunk, &b); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err

@@ -13,6 +13,7 @@ var updateSeeds = flag.Bool("update-seeds", false, "write the seeds of the fuzz 
 
 // seeds returns for each fuzz test the well-formed inputs that it starts from, and a few that are nearly so.
 func seeds(t *testing.T) map[string][][]any {
+	t.Helper()
 	greet := append([]byte{10}, "9.7.4\x00"...)
 	greet = append(greet, 7, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0x05, 0xa2, 255, 2, 0, 0x38, 0x01, 21, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 	greet = append(greet, "abcdefghijkl\x00caching_sha2_password\x00"...)
@@ -41,7 +42,7 @@ func seeds(t *testing.T) map[string][][]any {
 
 	seq = 0
 	login := appendPayload(nil, &seq, []byte{1, 4})
-	clear := appendPayload(nil, new(uint8), []byte("\xfemysql_clear_password\x00"))
+	plain := appendPayload(nil, new(uint8), []byte("\xfemysql_clear_password\x00"))
 	sha256 := appendPayload(nil, new(uint8), []byte("\xfesha256_password\x00abcdefghijklmnopqrst\x00"))
 	parsec := appendPayload(nil, new(uint8), append([]byte("\xfeparsec\x00"), bytes.Repeat([]byte{7}, 32)...))
 	parsec = append(parsec, 6, 0, 0, 2, 'P', 0, 's', 'a', 'l', 't')
@@ -60,8 +61,8 @@ func seeds(t *testing.T) map[string][][]any {
 		"FuzzGreeting":        {{greet}, {maria}, {[]byte("\xff\x10\x04Too many connections")}, {greet[:30]}},
 		"FuzzColumn":          {{append(column, fixed...), false}, {append(extended, fixed...), true}, {column, false}},
 		"FuzzResult":          {{[]byte{0, 3, 0xfd, 1, 2, 3, 2, 0, 1, 0}, true}, {[]byte{0xfe, 0, 0, 2, 0}, false}, {[]byte("\xff\x15\x04#28000Access denied"), true}, {[]byte{0, 1, 0, 0, 0, 2, 0, 1, 0, 0, 0, 0}, true}},
-		"FuzzLogin":           {{login, true}, {login, false}, {clear, false}, {clear, true}, {sha256, false}, {parsec, false}},
-		"FuzzAuthSwitch":      {{clear[4:]}, {sha256[4:]}, {[]byte{0xfe}}},
+		"FuzzLogin":           {{login, true}, {login, false}, {plain, false}, {plain, true}, {sha256, false}, {parsec, false}},
+		"FuzzAuthSwitch":      {{plain[4:]}, {sha256[4:]}, {[]byte{0xfe}}},
 		"FuzzLenenc":          {{uint64(250), []byte{0xfb}}, {uint64(251), []byte{0xfc, 255, 255}}, {uint64(1 << 24), []byte{0xfe, 0, 0, 0, 0, 0, 0, 0, 0x80}}, {uint64(1<<24 - 1), []byte{3, 1, 2, 3}}},
 		"FuzzBinaryRow":       {{row}, {nulls}, {row[:20]}, {append(bytes.Clone(row), 0)}},
 		"FuzzTextRow":         {{[]byte{1, 'a', 0xfb, 0, 0xfc, 2, 0, 'b', 'c'}, uint8(4)}, {[]byte{0xfe, 255, 255, 255, 255, 255, 255, 255, 255}, uint8(1)}},

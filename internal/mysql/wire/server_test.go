@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -55,6 +56,7 @@ func servers(t testing.TB) []server {
 
 // each runs fn for every server.
 func each(t *testing.T, fn func(t *testing.T, sv server)) {
+	t.Helper()
 	for _, sv := range servers(t) {
 		t.Run(sv.name, func(t *testing.T) { fn(t, sv) })
 	}
@@ -131,7 +133,7 @@ func drain(t testing.TB, r *wire.Rows, limit int) ([][][]byte, error) {
 	var b change.Batch
 	for {
 		err := r.ReadBatch(t.Context(), limit, &b)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return all, nil
 		}
 		if err != nil {

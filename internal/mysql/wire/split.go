@@ -162,7 +162,7 @@ func sizeHint(kinds []kind, columns int, part []byte) int {
 		if pos >= len(part) {
 			return pos
 		}
-		n := 0
+		var n int
 		switch {
 		case kinds != nil && part[1+(i+2)/8]>>((i+2)%8)&1 != 0:
 			continue

@@ -89,7 +89,7 @@ func readAll(t testing.TB, r *Rows, limit int) ([][][]byte, error) {
 	var b change.Batch
 	for {
 		err := r.ReadBatch(t.Context(), limit, &b)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return all, nil
 		}
 		if err != nil {
@@ -234,7 +234,7 @@ func TestGiantRowGrowsTheBufferOnceAndGivesItBack(t *testing.T) {
 	var caps []int
 	for {
 		err := r.ReadBatch(t.Context(), limit, &b)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -297,7 +297,7 @@ func TestRowsEndWithTheServersError(t *testing.T) {
 func TestWriteSplitsLongPayloads(t *testing.T) {
 	for _, n := range []int{0, 1, 0xffffff - 1, 0xffffff, 0xffffff + 1, 2*0xffffff + 5} {
 		payload := make([]byte, n)
-		rand.NewChaCha8([32]byte{1}).Read(payload)
+		_, _ = rand.NewChaCha8([32]byte{1}).Read(payload) // never fails
 		c := scripted(bytes.NewReader(nil), 0, 1<<30)
 		c.s.begin()
 		c.s.wbuf = append(c.s.wbuf, payload...)
@@ -337,7 +337,7 @@ func TestNoAllocationPerRow(t *testing.T) {
 		c.rows, c.s.seq, r.done = r, 1, false
 		for {
 			err := r.ReadBatch(t.Context(), 1<<18, &b)
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return
 			}
 			if err != nil {
@@ -402,13 +402,14 @@ func TestDataBeforeTLSIsRefused(t *testing.T) {
 			return
 		}
 		defer nc.Close()
-		nc.Write(injected)
-		io.Copy(io.Discard, nc)
+		if _, err := nc.Write(injected); err != nil {
+			t.Error(err)
+		}
+		_, _ = io.Copy(io.Discard, nc) // until the client closes
 	}()
 	cfg := Config{Address: ln.Addr().String(), TLSMode: TLSRequired, TLS: &tls.Config{InsecureSkipVerify: true}}
 	_, err = Connect(t.Context(), cfg)
-	var violation *ProtocolError
-	if !errors.As(err, &violation) {
+	if _, ok := errors.AsType[*ProtocolError](err); !ok {
 		t.Errorf("error %v", err)
 	}
 	ln.Close()
