@@ -166,8 +166,8 @@ func (e *End) alreadyThere(ctx context.Context, db *schema.Database) ([]string, 
 
 func (e *End) checkServer(f *facts) []finding.Finding {
 	var out []finding.Finding
-	problem := func(code finding.Code, s finding.Severity, what, do string, evidence ...string) {
-		out = append(out, finding.Finding{Code: code, Kind: finding.Problem, Severity: s, What: what, Do: do, Evidence: evidence, Owner: "dba"})
+	problem := func(code finding.Code, s finding.Severity, what, do string) {
+		out = append(out, finding.Finding{Code: code, Kind: finding.Problem, Severity: s, What: what, Do: do, Owner: "dba"})
 	}
 	switch major := f.version / 10000; {
 	case major < oldestVersion:

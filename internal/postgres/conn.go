@@ -144,7 +144,7 @@ func (e *End) pool(ctx context.Context, size int32, setup string, watch func(*pg
 		cc.BuildContextWatcherHandler = watch
 	}
 	cc.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
-		e.log.Debug("server notice", "severity", n.Severity, "message", n.Message)
+		e.log.DebugContext(ctx, "server notice", "severity", n.Severity, "message", n.Message)
 	}
 	p, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {

@@ -2,22 +2,18 @@ package postgres
 
 import (
 	"context"
-	"os"
 	"syscall"
 	"testing"
 
 	"github.com/bascule/bascule/internal/change"
+	"github.com/bascule/bascule/internal/servertest"
 )
 
 // BenchmarkLoad loads rows of 10 columns, about 100 bytes, and reports this process's
 // own CPU a row beside the time, which is the server's.
 func BenchmarkLoad(b *testing.B) {
-	server := os.Getenv("BASCULE_TEST_POSTGRES")
-	if server == "" {
-		b.Skip("BASCULE_TEST_POSTGRES names no server")
-	}
 	const rows, columns = 200_000, 10
-	c, err := ParseConfig(server)
+	c, err := ParseConfig(servertest.Postgres15(b).URL)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -32,7 +28,10 @@ func BenchmarkLoad(b *testing.B) {
 		into.Codecs = append(into.Codecs, framed())
 	}
 	one := &change.Batch{}
-	for x := range rowsOf(1000, 1000, columns, func(row, _ int) []byte { return be(64, uint64(row)) }) {
+	for x, err := range rowsOf(1000, 1000, columns, func(row, _ int) []byte { return be(64, uint64(row)) }) {
+		if err != nil {
+			b.Fatal(err)
+		}
 		one = x
 	}
 	conn, err := e.lanes.Acquire(b.Context())

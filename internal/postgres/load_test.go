@@ -239,7 +239,7 @@ func TestLoadFails(t *testing.T) {
 	good := func(row, col int) []byte { return be(32, uint64(row)) }
 	tests := map[string]struct {
 		codec  change.Codec
-		rows   func(d *database, t *testing.T) iter.Seq2[*change.Batch, error]
+		rows   func(t *testing.T, d *database) iter.Seq2[*change.Batch, error]
 		is     error
 		class  fault.Class
 		in     []string
@@ -262,10 +262,10 @@ func TestLoadFails(t *testing.T) {
 			}}, is: errBoom, class: fault.Data, in: []string{"row 4712", "t.n"},
 		},
 		"an error of the source": {
-			rows: func(*database, *testing.T) iter.Seq2[*change.Batch, error] {
+			rows: func(*testing.T, *database) iter.Seq2[*change.Batch, error] {
 				return func(yield func(*change.Batch, error) bool) {
-					for b := range rowsOf(90_000, 500, 1, good) {
-						if !yield(b, nil) {
+					for b, err := range rowsOf(90_000, 500, 1, good) {
+						if !yield(b, err) {
 							return
 						}
 					}
@@ -282,19 +282,20 @@ func TestLoadFails(t *testing.T) {
 			}}, class: fault.Internal, in: []string{"t.n", "row 78", "08P01"},
 		},
 		"a check": {
-			rows: func(*database, *testing.T) iter.Seq2[*change.Batch, error] {
+			rows: func(*testing.T, *database) iter.Seq2[*change.Batch, error] {
 				return rowsOf(5, 5, 1, func(row, _ int) []byte { return be(32, uint64(int64(3-row))) })
 			}, class: fault.Data, in: []string{"row 5", "t_n_check", "23514"},
 		},
 		"a killed backend": {
-			rows: func(d *database, t *testing.T) iter.Seq2[*change.Batch, error] {
+			rows: func(t *testing.T, d *database) iter.Seq2[*change.Batch, error] {
+				t.Helper()
 				return func(yield func(*change.Batch, error) bool) {
 					i := 0
-					for b := range rowsOf(3_000_000, 500, 1, good) {
+					for b, err := range rowsOf(3_000_000, 500, 1, good) {
 						if i++; i == 200 {
 							query(t, d.admin.String(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY%' AND datname = current_database()")
 						}
-						if !yield(b, nil) {
+						if !yield(b, err) {
 							return
 						}
 					}
@@ -311,7 +312,7 @@ func TestLoadFails(t *testing.T) {
 			}
 			rows := rowsOf(100_000, 500, 1, good)
 			if tc.rows != nil {
-				rows = tc.rows(d, t)
+				rows = tc.rows(t, d)
 			}
 			err := inTask(t, e, func(ctx context.Context, w change.Work) error {
 				_, err := w.Load(ctx, &change.Into{Table: "t", Columns: []schema.Name{"n"}, Codecs: []change.Codec{tc.codec}}, rows)
@@ -341,7 +342,10 @@ func TestLoadFails(t *testing.T) {
 func TestEncoderAllocates(t *testing.T) {
 	const rows = 10_000
 	b := &change.Batch{}
-	for x := range rowsOf(rows, rows, 3, func(row, col int) []byte { return be(64, uint64(row)) }) {
+	for x, err := range rowsOf(rows, rows, 3, func(row, col int) []byte { return be(64, uint64(row)) }) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		b = x
 	}
 	into := &change.Into{Table: "t", Columns: []schema.Name{"a", "b", "c"}, Codecs: []change.Codec{framed(), verbatim(), framed()}}
@@ -353,7 +357,7 @@ func TestEncoderAllocates(t *testing.T) {
 		for {
 			n, err := enc.Read(p)
 			total += n
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 		}

@@ -13,12 +13,10 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/bascule/bascule/internal/schema"
+	"github.com/bascule/bascule/internal/servertest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// servers names the PostgreSQL servers to test on. Their users must be superusers.
-var servers = map[string]string{"15": "BASCULE_TEST_POSTGRES", "18": "BASCULE_TEST_POSTGRES18"}
 
 // database is a fresh database and a role that owns it and is nothing else.
 type database struct {
@@ -29,19 +27,11 @@ type database struct {
 
 var databases atomic.Int64
 
-// onEachServer runs a test in a fresh database of every server that is named.
+// onEachServer runs a test in a fresh database of every server there is.
 func onEachServer(t *testing.T, fn func(*testing.T, *database)) {
 	t.Helper()
-	ran := false
-	for version, env := range servers {
-		if os.Getenv(env) == "" {
-			continue
-		}
-		ran = true
-		t.Run(version, func(t *testing.T) { fn(t, newDatabase(t, os.Getenv(env))) })
-	}
-	if !ran {
-		t.Skip("neither BASCULE_TEST_POSTGRES nor BASCULE_TEST_POSTGRES18 names a server")
+	for _, s := range servertest.Targets(t) {
+		t.Run(s.Name, func(t *testing.T) { fn(t, newDatabase(t, s.URL)) })
 	}
 }
 

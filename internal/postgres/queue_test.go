@@ -79,6 +79,7 @@ func TestKilledWorkers(t *testing.T) {
 
 // insertAll claims until nothing is left and returns how often it lost its connection.
 func insertAll(t *testing.T, e *End) (lost int) {
+	t.Helper()
 	q := e.Queue("app")
 	for {
 		ok, err := q.Claim(t.Context(), func(ctx context.Context, task *change.Task, w change.Work) (change.Done, error) {
@@ -108,6 +109,7 @@ func insertAll(t *testing.T, e *End) (lost int) {
 
 // killAtRandom ends one connection of the owner about every 20 ms.
 func killAtRandom(t *testing.T, d *database, stop chan struct{}) (killed int) {
+	t.Helper()
 	for {
 		select {
 		case <-stop:

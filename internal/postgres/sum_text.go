@@ -82,11 +82,7 @@ func geometryBytes(col string, t schema.Type) string {
 		return col
 	}
 	srid := fmt.Sprintf("int4send(ST_SRID(%s))", col)
-	swapped := ""
-	for i := 4; i > 0; i-- {
-		swapped += fmt.Sprintf("substr(%s, %d, 1) || ", srid, i)
-	}
-	return "(" + swapped + fmt.Sprintf("ST_AsBinary(%s, 'NDR'))", col)
+	return fmt.Sprintf("(substr(%[1]s, 4, 1) || substr(%[1]s, 3, 1) || substr(%[1]s, 2, 1) || substr(%[1]s, 1, 1) || ST_AsBinary(%[2]s, 'NDR'))", srid, col)
 }
 
 // hexHash is the lower-case hex SHA-256 of a long value's bytes.
