@@ -5,11 +5,7 @@ import (
 	"crypto/tls"
 	"database/sql"
 	"errors"
-	"fmt"
 	"io"
-	"net"
-	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -17,39 +13,22 @@ import (
 
 	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/mysql/wire"
+	"github.com/bascule/bascule/internal/servertest"
 )
 
 // A server is one real server that the tests run against.
 type server struct {
+	*servertest.Server
 	name, addr, user, password string
 }
 
-// servers returns the servers that can be reached, MySQL and MariaDB; at least one is needed.
+// servers returns every server that speaks the protocol, MySQL and MariaDB; at least one is needed.
 func servers(t testing.TB) []server {
 	t.Helper()
 	var found []server
-	for _, s := range []struct{ name, env, url string }{
-		{"mysql", "BASCULE_TEST_MYSQL", "mysql://root:bascule@127.0.0.1:43306/"},
-		{"mariadb", "BASCULE_TEST_MARIADB", "mysql://root:bascule@127.0.0.1:43307/"},
-	} {
-		url := s.url
-		if v := os.Getenv(s.env); v != "" {
-			url = v
-		}
-		sv, err := parseServer(s.name, url)
-		if err != nil {
-			t.Fatalf("%s: %v", s.env, err)
-		}
-		nc, err := net.DialTimeout("tcp", sv.addr, 5*time.Second)
-		if err != nil {
-			t.Logf("%s at %s cannot be reached: %v", s.name, sv.addr, err)
-			continue
-		}
-		nc.Close()
-		found = append(found, sv)
-	}
-	if len(found) == 0 {
-		t.Skip("no server: set BASCULE_TEST_MYSQL or BASCULE_TEST_MARIADB, or start the test bench")
+	for _, s := range servertest.Sources(t) {
+		c := servertest.MySQLConfig(t, s.URL)
+		found = append(found, server{Server: s, name: string(s.Kind), addr: c.Addr, user: c.User, password: c.Passwd})
 	}
 	return found
 }
@@ -109,20 +88,9 @@ func (sv server) driver(t testing.TB, database string) *sql.DB {
 // database makes a fresh database for the test and returns its name.
 func (sv server) database(t testing.TB) string {
 	t.Helper()
-	name := fmt.Sprintf("wire_%d_%d", os.Getpid(), time.Now().UnixNano()%1e9)
-	c := connect(t, sv.config())
-	exec(t, c, "CREATE DATABASE "+name+" CHARACTER SET utf8mb4")
-	t.Cleanup(func() {
-		c, err := wire.Connect(context.WithoutCancel(t.Context()), sv.config())
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer c.Close()
-		if _, err := c.Exec(context.WithoutCancel(t.Context()), "DROP DATABASE "+name); err != nil {
-			t.Error(err)
-		}
-	})
+	url := sv.Database(t)
+	name := servertest.MySQLConfig(t, url).DBName
+	sv.Exec(t, url, "ALTER DATABASE "+name+" CHARACTER SET utf8mb4") // other servers default to other sets
 	return name
 }
 
@@ -163,17 +131,6 @@ func one(t testing.TB, c *wire.Conn, query string) string {
 		t.Fatalf("%s: %d rows, %v", query, len(all), err)
 	}
 	return string(all[0][len(all[0])-1])
-}
-
-func parseServer(name, url string) (server, error) {
-	rest, ok := strings.CutPrefix(url, "mysql://")
-	user, host, found := strings.Cut(rest, "@")
-	if !ok || !found {
-		return server{}, fmt.Errorf("%q is not mysql://user:password@host:port/", url)
-	}
-	u, p, _ := strings.Cut(user, ":")
-	host, _, _ = strings.Cut(host, "/")
-	return server{name: name, addr: host, user: u, password: p}, nil
 }
 
 // insecure trusts any certificate: the servers of the bench sign their own.
