@@ -23,8 +23,6 @@ func eventText(e event.Event) string {
 	case event.ChunkCopied:
 		return fmt.Sprintf("%s: chunk %d copied by lane %d: %s, %s in %s",
 			clean(e.Table), e.Chunk, e.Lane, plural(e.Rows, "row"), size(e.Bytes), duration(e.Elapsed))
-	case event.TableCopied:
-		return fmt.Sprintf("%s: copied: %s, %s", clean(e.Table), plural(e.Rows, "row"), size(e.Bytes))
 	case event.StatementRun:
 		return fmt.Sprintf("%s: %s: done in %s", clean(e.Table), clean(e.What), duration(e.Elapsed))
 	case event.RangeVerified:

@@ -55,10 +55,6 @@ func (p *progress) add(e event.Event, now time.Time) {
 		}
 	case event.ChunkCopied:
 		p.work(e.Table, e.Rows, e.Bytes, now.Add(-e.Elapsed), now)
-	case event.TableCopied:
-		t := p.table(e.Table)
-		t.rows, t.bytes = e.Rows, e.Bytes
-		p.finish(t)
 	case event.StatementRun:
 		p.statements++
 		p.lastStmt = e.Table + ": " + e.What

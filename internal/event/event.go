@@ -53,12 +53,6 @@ type (
 		// Lane is the connection pair that copied it, 0-based in this process.
 		Lane int `json:"lane"`
 	}
-	// TableCopied says that the last chunk of a table is in.
-	TableCopied struct {
-		Table string `json:"table"`
-		Rows  int64  `json:"rows"`
-		Bytes int64  `json:"bytes"`
-	}
 	// StatementRun is one DDL statement that ran: an index, a key, an identity.
 	StatementRun struct {
 		Table   string        `json:"table"`
@@ -108,7 +102,6 @@ func (PhaseDone) Name() string     { return "phase_done" }
 func (Found) Name() string         { return "finding" }
 func (TableStarted) Name() string  { return "table_started" }
 func (ChunkCopied) Name() string   { return "chunk_copied" }
-func (TableCopied) Name() string   { return "table_copied" }
 func (StatementRun) Name() string  { return "statement_run" }
 func (RangeVerified) Name() string { return "range_verified" }
 func (TableVerified) Name() string { return "table_verified" }
@@ -121,7 +114,6 @@ func (PhaseDone) sealed()     {}
 func (Found) sealed()         {}
 func (TableStarted) sealed()  {}
 func (ChunkCopied) sealed()   {}
-func (TableCopied) sealed()   {}
 func (StatementRun) sealed()  {}
 func (RangeVerified) sealed() {}
 func (TableVerified) sealed() {}

@@ -85,6 +85,10 @@ func (v *Verifier) Run(ctx context.Context) (*Report, error) {
 		jobs[u.table].report.Ranges++
 		jobs[u.table].left++
 	}
+	for i := range v.Tables {
+		t := v.Tables[i].Select.Table
+		v.emit(event.TableStarted{Table: string(t.Name), Rows: t.Rows, Bytes: t.Bytes})
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(1, v.Lanes))
 	for _, u := range units {
