@@ -84,6 +84,10 @@ func differenceText(e event.Difference) string {
 		return where + ": the row is not on the target: " + clean(e.Source)
 	case "extra":
 		return where + ": the row is not on the source: " + clean(e.Target)
+	case "duplicate":
+		return fmt.Sprintf("%s: the key stands for %s on the source and %s on the target", where, clean(e.Source), clean(e.Target))
+	case "sum":
+		return fmt.Sprintf("%s: the sums differ although no row was found that does: source %s, target %s", where, clean(e.Source), clean(e.Target))
 	}
 	return fmt.Sprintf("%s column %s: source %s, target %s", where, clean(e.Column), clean(e.Source), clean(e.Target))
 }

@@ -74,12 +74,13 @@ type (
 		ByClient    int64         `json:"by_client"` // rows whose values the client had to compare
 		Elapsed     time.Duration `json:"elapsed_ns"`
 	}
-	// Difference is one row or value that differs. Column is empty for a row that
-	// is missing on one side; then Kind says on which.
+	// Difference is one row or value that differs. Column is set for a value alone; Kind
+	// says what the rest is: a row that is missing on one side or stands there more often,
+	// or sums that differ although no row does.
 	Difference struct {
 		Table  string `json:"table"`
 		Key    string `json:"key"`
-		Kind   string `json:"kind"` // value, missing (not on the target), extra (not on the source)
+		Kind   string `json:"kind"` // value, missing (not on the target), extra (not on the source), duplicate, sum
 		Column string `json:"column,omitempty"`
 		Source string `json:"source,omitempty"`
 		Target string `json:"target,omitempty"`

@@ -1,8 +1,11 @@
 package verify
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -10,8 +13,9 @@ import (
 	"github.com/bascule/bascule/internal/event"
 )
 
-// atOnce is how many rows' values are fetched at once.
-const atOnce = 200
+// atOnce is how many rows' values are fetched at once. Long values come as a hash, JSON
+// documents whole: this many of a megabyte each still fit the stated memory.
+const atOnce = 50
 
 // rows compares a unit row by row: hashes first, then the values of the rows
 // whose hashes differ. The values are read afresh, so a row that only changed
@@ -24,25 +28,36 @@ func (v *Verifier) rows(ctx context.Context, u unit, f *found) error {
 			q = sq
 		}
 		list, err := s.RowSums(ctx, q)
-		m := make(map[string]change.RowSum, len(list))
-		for _, r := range list {
-			m[identity(r)] = r
-		}
-		return m, err
+		return byIdentity(list), err
 	})
 	if err != nil {
 		return err
 	}
-	suspects := suspects(source, target)
+	all := suspects(source, target)
 	if len(v.Tables[u.table].Key) == 0 {
-		return v.keyless(ctx, u, suspects, source, target, f)
+		return v.keyless(ctx, u, all, f)
 	}
-	for part := range slices.Chunk(suspects, atOnce) {
+	for part := range slices.Chunk(all, atOnce) {
 		if err := v.values(ctx, u, part, f); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// byIdentity adds up the rows of one identity: a key may stand twice on a target
+// that lost its primary key, and that is a difference.
+func byIdentity(list []change.RowSum) map[string]change.RowSum {
+	m := make(map[string]change.RowSum, len(list))
+	for _, r := range list {
+		id := identity(r)
+		if before, ok := m[id]; ok && len(r.Key) > 0 {
+			r.Rows += before.Rows
+			r.Hash += before.Hash
+		}
+		m[id] = r
+	}
+	return m
 }
 
 // identity tells rows apart: the key, or the hash of a row without one.
@@ -58,26 +73,36 @@ func identity(r change.RowSum) string {
 	return b.String()
 }
 
+// suspect is a row that is not the same on both sides, and how often it stands there.
+type suspect struct {
+	change.RowSum
+	source, target int64
+}
+
 // suspects are the rows that are not the same on both sides, in a stable order.
-func suspects(source, target map[string]change.RowSum) []change.RowSum {
-	var out []change.RowSum
+func suspects(source, target map[string]change.RowSum) []suspect {
+	var out []suspect
 	for id, s := range source {
 		if t, ok := target[id]; !ok || t.Hash != s.Hash || t.Rows != s.Rows {
-			out = append(out, s)
+			out = append(out, suspect{s, s.Rows, t.Rows})
 		}
 	}
 	for id, t := range target {
 		if _, ok := source[id]; !ok {
-			out = append(out, t)
+			out = append(out, suspect{t, 0, t.Rows})
 		}
 	}
-	slices.SortFunc(out, func(a, b change.RowSum) int { return strings.Compare(identity(a), identity(b)) })
+	slices.SortFunc(out, func(a, b suspect) int { return strings.Compare(identity(a.RowSum), identity(b.RowSum)) })
 	return out
 }
 
 // fetch reads the values of rows on both sides, by identity.
-func (v *Verifier) fetch(ctx context.Context, u unit, rows []change.RowSum) (source, target map[string]change.RowValues, err error) {
+func (v *Verifier) fetch(ctx context.Context, u unit, part []suspect) (source, target map[string]change.RowValues, err error) {
 	sq, tq := v.queries(u)
+	rows := make([]change.RowSum, len(part))
+	for i, s := range part {
+		rows[i] = s.RowSum
+	}
 	return both(ctx, v, func(ctx context.Context, s change.Summer, isSource bool) (map[string]change.RowValues, error) {
 		q := tq
 		if isSource {
@@ -93,98 +118,112 @@ func (v *Verifier) fetch(ctx context.Context, u unit, rows []change.RowSum) (sou
 }
 
 // values compares the values of suspected rows that have keys.
-func (v *Verifier) values(ctx context.Context, u unit, rows []change.RowSum, f *found) error {
-	source, target, err := v.fetch(ctx, u, rows)
+func (v *Verifier) values(ctx context.Context, u unit, part []suspect, f *found) error {
+	source, target, err := v.fetch(ctx, u, part)
 	if err != nil {
 		return err
 	}
 	t := &v.Tables[u.table]
-	for _, r := range rows {
-		s, inSource := source[identity(r)]
-		d, inTarget := target[identity(r)]
+	for _, r := range part {
+		s, inSource := source[identity(r.RowSum)]
+		d, inTarget := target[identity(r.RowSum)]
 		key := keyText(t, r.Key)
 		switch {
+		case inSource && inTarget && r.source != r.target && r.source > 0 && r.target > 0:
+			v.differ(f, 1, event.Difference{
+				Table: t.name(), Key: key, Kind: "duplicate",
+				Source: fmt.Sprintf("%d rows", r.source), Target: fmt.Sprintf("%d rows", r.target),
+			})
 		case inSource && inTarget:
-			before := f.differences
-			for i, p := range t.Columns {
-				if !equal(p.Form, s.Values[i], d.Values[i]) {
-					a, b := show(s.Values[i], d.Values[i])
-					v.differ(f, event.Difference{Table: t.name(), Key: key, Kind: "value", Column: string(p.Source.Name), Source: a, Target: b})
-				}
-			}
-			if f.differences == before {
-				f.byClient++
-			}
+			v.columns(t, key, s.Values, d.Values, f)
 		case inSource:
-			v.differ(f, event.Difference{Table: t.name(), Key: key, Kind: "missing", Source: rowText(t, s.Values)})
+			v.differ(f, 1, event.Difference{Table: t.name(), Key: key, Kind: "missing", Source: rowText(t, s.Values)})
 		case inTarget:
-			v.differ(f, event.Difference{Table: t.name(), Key: key, Kind: "extra", Target: rowText(t, d.Values)})
+			v.differ(f, 1, event.Difference{Table: t.name(), Key: key, Kind: "extra", Target: rowText(t, d.Values)})
 		}
 	}
 	return nil
 }
 
-// keyless compares suspected rows of a table without a key. Equal rows are counted, not
-// matched one by one; rows that differ by hash alone are matched by value.
-func (v *Verifier) keyless(ctx context.Context, u unit, rows []change.RowSum, source, target map[string]change.RowSum, f *found) error {
-	if len(rows) == 0 {
-		return nil
+// columns compares one row value by value.
+func (v *Verifier) columns(t *Table, key string, source, target []change.Value, f *found) {
+	before := f.differences
+	for i, p := range t.Columns {
+		if equal(p.Form, source[i], target[i]) {
+			continue
+		}
+		a, b := show(source[i], target[i])
+		v.differ(f, 1, event.Difference{Table: t.name(), Key: key, Kind: "value", Column: string(p.Source.Name), Source: a, Target: b})
 	}
-	sv, tv, err := v.fetch(ctx, u, rows)
-	if err != nil {
-		return err
+	if f.differences == before {
+		f.byClient++
 	}
+}
+
+// tally is how many rows of one value are missing (positive) or extra.
+type tally struct {
+	missing, extra int64
+	text           string
+}
+
+// keyless compares suspected rows of a table without a key. Rows that only spell
+// a number differently are the same row: they are matched by their values, spelled one way.
+func (v *Verifier) keyless(ctx context.Context, u unit, all []suspect, f *found) error {
 	t := &v.Tables[u.table]
-	missing, extra := map[string]int64{}, map[string]int64{}
-	for _, r := range rows {
-		id := identity(r)
-		n := source[id].Rows - target[id].Rows
-		if n > 0 {
-			missing[id] = n
-		} else {
-			extra[id] = -n
+	tallies := map[[sha256.Size]byte]*tally{}
+	for part := range slices.Chunk(all, atOnce) {
+		source, target, err := v.fetch(ctx, u, part)
+		if err != nil {
+			return err
 		}
-	}
-	for _, r := range rows {
-		id := identity(r)
-		for other, n := range extra {
-			if missing[id] > 0 && n > 0 && rowEqual(t, sv[id].Values, tv[other].Values) {
-				k := min(missing[id], n)
-				missing[id] -= k
-				extra[other] -= k
-				f.byClient += k
+		for _, r := range part {
+			row, n := source[identity(r.RowSum)], r.source-r.target
+			if n < 0 {
+				row = target[identity(r.RowSum)]
 			}
+			id := sha256.Sum256([]byte(spelled(t, row.Values)))
+			c := tallies[id]
+			if c == nil {
+				c = &tally{text: rowText(t, row.Values)}
+				tallies[id] = c
+			}
+			c.missing += max(0, n)
+			c.extra += max(0, -n)
 		}
 	}
-	for _, r := range rows {
-		id := identity(r)
-		for range missing[id] {
-			v.differ(f, event.Difference{Table: t.name(), Kind: "missing", Source: rowText(t, sv[id].Values)})
-		}
-		for range extra[id] {
-			v.differ(f, event.Difference{Table: t.name(), Kind: "extra", Target: rowText(t, tv[id].Values)})
-		}
+	for _, id := range slices.SortedFunc(maps.Keys(tallies), func(a, b [sha256.Size]byte) int { return bytes.Compare(a[:], b[:]) }) {
+		c := tallies[id]
+		same := min(c.missing, c.extra)
+		f.byClient += same
+		v.differ(f, c.missing-same, event.Difference{Table: t.name(), Kind: "missing", Source: c.text})
+		v.differ(f, c.extra-same, event.Difference{Table: t.name(), Kind: "extra", Target: c.text})
 	}
 	return nil
 }
 
-func (v *Verifier) differ(f *found, d event.Difference) {
-	f.differences++
-	if len(f.shown) < v.Show {
+// differ counts n differences of one kind and keeps as many as are shown.
+func (v *Verifier) differ(f *found, n int64, d event.Difference) {
+	f.differences += n
+	for range min(n, int64(max(0, v.Show-len(f.shown)))) {
 		f.shown = append(f.shown, d)
 	}
 }
 
 func (t *Table) name() string { return string(t.Select.Table.Name) }
 
-func rowEqual(t *Table, a, b []change.Value) bool {
-	if len(a) != len(t.Columns) || len(b) != len(t.Columns) {
-		return false
-	}
-	for i, p := range t.Columns {
-		if !equal(p.Form, a[i], b[i]) {
-			return false
+// spelled is a row's values in one spelling, length-prefixed.
+func spelled(t *Table, values []change.Value) string {
+	var b strings.Builder
+	for i, v := range values {
+		if v.Null {
+			b.WriteString("N")
+			continue
 		}
+		text := v.Text
+		if i < len(t.Columns) {
+			text = spelling(t.Columns[i].Form, text)
+		}
+		fmt.Fprintf(&b, "%d:%s", len(text), text)
 	}
-	return true
+	return b.String()
 }

@@ -36,6 +36,9 @@ const (
 	rowsAtOnce = 200_000
 	// rowsDirect is how many rows are compared one by one without narrowing further.
 	rowsDirect = 2_000
+	// finest is where narrowing ends: hashes have 60 bits, and a step multiplies by at
+	// most 2^32 before it is looked at again.
+	finest = 1 << 28
 	// fewBuckets is up to how many differing buckets are each scanned for; beyond, one
 	// scan fetches all.
 	fewBuckets = 4
@@ -153,13 +156,40 @@ func (v *Verifier) unit(ctx context.Context, u unit) (found, error) {
 	if f.bySum {
 		return f, nil
 	}
-	return f, v.narrow(ctx, u, max(s.Rows, t.Rows), &f)
+	if err := v.narrow(ctx, u, max(s.Rows, t.Rows), &f); err != nil {
+		return f, err
+	}
+	if f.differences > 0 || (f.byClient > 0 && s.Rows == t.Rows) {
+		return f, nil
+	}
+	return f, v.unlocated(ctx, u, &f)
+}
+
+// unlocated sums a unit again whose sums differed although no row did. Either the
+// source changed meanwhile and the sums agree now, or there is a difference that
+// narrowing cannot see: that must not pass as equal.
+func (v *Verifier) unlocated(ctx context.Context, u unit, f *found) error {
+	source, target, err := v.sums(ctx, u, 1)
+	if err != nil {
+		return err
+	}
+	s, t := source[0], target[0]
+	f.rowsSource, f.rowsTarget = s.Rows, t.Rows
+	if s == t {
+		return nil
+	}
+	v.differ(f, 1, event.Difference{
+		Table: v.Tables[u.table].name(), Kind: "sum",
+		Source: fmt.Sprintf("%d rows, sum %016x", s.Rows, s.Hash), Target: fmt.Sprintf("%d rows, sum %016x", t.Rows, t.Hash),
+	})
+	return nil
 }
 
 // narrow finds the differing rows of a unit of that many rows: by buckets of the
 // key's hash, then row by row.
 func (v *Verifier) narrow(ctx context.Context, u unit, rows int64, f *found) error {
-	if rows <= rowsDirect {
+	mod := max(1, u.mod)
+	if rows <= rowsDirect || mod >= finest {
 		return v.rows(ctx, u, f)
 	}
 	buckets := uint64(max(2, min(4096, rows/64)))
@@ -182,11 +212,18 @@ func (v *Verifier) narrow(ctx context.Context, u unit, rows int64, f *found) err
 	if len(differing) > fewBuckets {
 		return v.parts(ctx, u, rows, f)
 	}
-	mod := max(1, u.mod)
 	for _, b := range differing {
 		sub := u
 		sub.mod, sub.rem = mod*buckets, u.rem+mod*b
-		if err := v.narrow(ctx, sub, max(source[b].Rows, target[b].Rows), f); err != nil {
+		n := max(source[b].Rows, target[b].Rows)
+		if n == rows {
+			// Equal rows of a table without a key share one hash: no bucket parts them.
+			if err := v.rows(ctx, u, f); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := v.narrow(ctx, sub, n, f); err != nil {
 			return err
 		}
 	}

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,25 +25,59 @@ func equal(f change.Form, a, b change.Value) bool {
 	if a.Text == b.Text {
 		return true
 	}
-	switch f.Kind {
-	case change.FormFloat:
-		x, err1 := strconv.ParseFloat(a.Text, 64)
-		y, err2 := strconv.ParseFloat(b.Text, 64)
-		// Bits, not ==: -0 is not 0 to an application that divides by it.
-		return err1 == nil && err2 == nil && math.Float64bits(x) == math.Float64bits(y)
-	case change.FormJSON:
-		return jsonEqual(a.Text, b.Text)
-	default:
-		return false
-	}
+	return f.ByClient() && spelling(f, a.Text) == spelling(f, b.Text)
 }
 
-// jsonEqual compares two JSON texts as values: members in any order, numbers by
-// value whatever their spelling. A text that is not JSON equals nothing.
-func jsonEqual(a, b string) bool {
-	x, err1 := parseJSON(a)
-	y, err2 := parseJSON(b)
-	return err1 == nil && err2 == nil && sameJSON(x, y)
+// spelling gives a text of a form that has several spellings one of them. What is no
+// number or no JSON keeps its own.
+func spelling(f change.Form, text string) string {
+	switch f.Kind {
+	case change.FormFloat:
+		if x, err := strconv.ParseFloat(text, 64); err == nil {
+			// Bits, not the number: -0 is not 0 to an application that divides by it.
+			return strconv.FormatUint(math.Float64bits(x), 16)
+		}
+	case change.FormJSON:
+		if v, err := parseJSON(text); err == nil {
+			var b strings.Builder
+			spellJSON(&b, v)
+			return b.String()
+		}
+	}
+	return text
+}
+
+// spellJSON writes a document with its members sorted and its numbers as sign,
+// digits and power of ten.
+func spellJSON(b *strings.Builder, v any) {
+	switch x := v.(type) {
+	case map[string]any:
+		b.WriteByte('{')
+		for _, k := range slices.Sorted(maps.Keys(x)) {
+			fmt.Fprintf(b, "%q:", k)
+			spellJSON(b, x[k])
+			b.WriteByte(',')
+		}
+		b.WriteByte('}')
+	case []any:
+		b.WriteByte('[')
+		for _, e := range x {
+			spellJSON(b, e)
+			b.WriteByte(',')
+		}
+		b.WriteByte(']')
+	case json.Number:
+		negative, digits, exponent, ok := normalise(x.String())
+		if !ok {
+			b.WriteString(x.String())
+			return
+		}
+		fmt.Fprintf(b, "%t %s %s", negative, digits, exponent)
+	case string:
+		fmt.Fprintf(b, "%q", x)
+	default:
+		fmt.Fprint(b, x)
+	}
 }
 
 func parseJSON(s string) (any, error) {
@@ -57,47 +93,8 @@ func parseJSON(s string) (any, error) {
 	return v, nil
 }
 
-func sameJSON(a, b any) bool {
-	switch x := a.(type) {
-	case map[string]any:
-		y, ok := b.(map[string]any)
-		if !ok || len(x) != len(y) {
-			return false
-		}
-		for k, v := range x {
-			w, ok := y[k]
-			if !ok || !sameJSON(v, w) {
-				return false
-			}
-		}
-		return true
-	case []any:
-		y, ok := b.([]any)
-		if !ok || len(x) != len(y) {
-			return false
-		}
-		for i := range x {
-			if !sameJSON(x[i], y[i]) {
-				return false
-			}
-		}
-		return true
-	case json.Number:
-		y, ok := b.(json.Number)
-		return ok && sameNumber(x.String(), y.String())
-	default:
-		return a == b
-	}
-}
-
-// sameNumber compares two decimal numbers exactly, without ever expanding an
-// exponent: digits without leading and trailing zeros, and the power of ten of the last.
-func sameNumber(a, b string) bool {
-	n1, d1, e1, ok1 := normalise(a)
-	n2, d2, e2, ok2 := normalise(b)
-	return ok1 && ok2 && n1 == n2 && d1 == d2 && e1.Cmp(e2) == 0
-}
-
+// normalise parts a decimal number without ever expanding an exponent: digits without
+// leading and trailing zeros, and the power of ten of the last.
 func normalise(s string) (negative bool, digits string, exponent *big.Int, ok bool) {
 	negative = strings.HasPrefix(s, "-")
 	s = strings.TrimPrefix(s, "-")

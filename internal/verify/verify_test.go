@@ -178,6 +178,79 @@ func TestKeylessRowsAreCounted(t *testing.T) {
 	}
 }
 
+// TestManyEqualRows holds that equal rows without a key, which no bucket parts, are
+// counted: their number once outgrew the arithmetic of the buckets.
+func TestManyEqualRows(t *testing.T) {
+	for _, n := range []int{2_500, 3_600, 4_096} {
+		source, target := &memory{}, &memory{}
+		for i := range n {
+			source.rows = append(source.rows, []string{"7", "x"})
+			if i >= 30 {
+				target.rows = append(target.rows, []string{"7", "x"})
+			}
+		}
+		r := compare(t, source, target).Tables[0]
+		if r.Differences != 30 || r.RowsSource != int64(n) || r.RowsTarget != int64(n-30) {
+			t.Errorf("30 of %d equal rows are missing, but: %+v", n, r)
+		}
+	}
+}
+
+// TestDuplicateKeys holds that a row which stands twice on the target is found, alone
+// or among others, whatever its value.
+func TestDuplicateKeys(t *testing.T) {
+	for _, n := range []int{3, 5_000} {
+		source, target := &memory{keys: 1}, &memory{keys: 1}
+		for i := range n {
+			row := []string{fmt.Sprint(i), "v"}
+			source.rows = append(source.rows, row)
+			target.rows = append(target.rows, row)
+		}
+		target.rows = append(target.rows, []string{"2", "v"}, []string{"2", "v"})
+		r := compare(t, source, target)
+		if r.Equal || r.Tables[0].Differences != 1 || r.Tables[0].Shown[0].Kind != "duplicate" {
+			t.Errorf("key 2 stands three times among %d, but: %+v", n, r)
+		}
+	}
+}
+
+// blind answers sums truly and shows no row: what cannot be located must still differ.
+type blind struct{ *memory }
+
+func (blind) RowSums(context.Context, *change.SumQuery) ([]change.RowSum, error) { return nil, nil }
+
+func TestUnlocatedDifference(t *testing.T) {
+	tb := Table{Select: change.Select{Table: &schema.Table{Name: "t"}}, Target: "t"}
+	source := blind{&memory{rows: [][]string{{"1", "a"}}}}
+	target := blind{&memory{rows: [][]string{{"1", "b"}}}}
+	v := &Verifier{Source: source, Target: target, Reader: noBounds{}, Tables: []Table{tb}, Lanes: 1, Show: 5}
+	r, err := v.Run(t.Context())
+	if err != nil || r.Equal || r.Tables[0].Differences != 1 {
+		t.Fatalf("sums differ and no row does: %+v, %v", r, err)
+	}
+}
+
+// TestSpellingsWithoutKey holds that rows which only spell numbers differently are the same
+// rows, however many there are.
+func TestSpellingsWithoutKey(t *testing.T) {
+	source, target := &memory{}, &memory{}
+	for i := range 3_000 {
+		source.rows = append(source.rows, []string{"a", fmt.Sprintf("%d.5e-09", i)})
+		target.rows = append(target.rows, []string{"a", fmt.Sprintf("%d.5e-9", i)})
+	}
+	target.rows[17][1] = "1"
+	tb := Table{Select: change.Select{Table: &schema.Table{Name: "t"}}, Target: "t"}
+	for _, k := range []change.FormKind{change.FormText, change.FormFloat} {
+		c := &schema.Column{Name: "c", Type: schema.Text{}}
+		tb.Columns = append(tb.Columns, Pair{c, c, change.Form{Kind: k}})
+	}
+	v := &Verifier{Source: source, Target: target, Reader: noBounds{}, Tables: []Table{tb}, Lanes: 1, Show: 5}
+	r, err := v.Run(t.Context())
+	if err != nil || r.Tables[0].Differences != 2 || r.Tables[0].ByClient != 2_999 {
+		t.Fatalf("one row of 3,000 differs: %+v, %v", r, err)
+	}
+}
+
 // TestNothingComparedIsNotEqual holds that a verification of no tables proves nothing.
 func TestNothingComparedIsNotEqual(t *testing.T) {
 	v := &Verifier{Reader: noBounds{}, Lanes: 1}
