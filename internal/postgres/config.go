@@ -2,9 +2,11 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -25,14 +27,30 @@ type Config struct {
 
 // ParseConfig reads a libpq URL (postgres://user@host:port/db?sslmode=verify-full)
 // or a libpq key=value string, with the PG* environment variables, the password
-// file and the service file as libpq has them. An error never shows the password.
+// file and the service file as libpq has them. An error shows nothing of dsn: where
+// quotes are wrong, nobody can tell which part of it is the password.
 func ParseConfig(dsn string) (Config, error) {
 	p, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
-		return Config{}, fault.New(fault.Usage, "read the target's connection string", err,
+		return Config{}, fault.New(fault.Usage, "read the target's connection string", errors.New(parseCause(err)),
 			"use postgres://user@host:5432/database?sslmode=verify-full, or host=... port=... user=... dbname=...")
 	}
 	return Config{pool: p}, nil
+}
+
+// quotedPart is what a parser quotes from its input, and values it prints bare.
+var quotedPart = regexp.MustCompile(`"(?:\\.|[^"\\])*"|value: .*`)
+
+// parseCause returns what is wrong with a connection string without any part of it.
+func parseCause(err error) string {
+	text := err.Error()
+	// pgconn's text is: cannot parse `the string, masked as well as it can`: cause.
+	if i := strings.LastIndex(text, "`: "); i >= 0 {
+		text = text[i+len("`: "):]
+	} else if strings.Contains(text, "`") {
+		return "it cannot be parsed"
+	}
+	return quotedPart.ReplaceAllString(text, "(hidden)")
 }
 
 // Redacted returns the connection as a URL for people: user, host, port,

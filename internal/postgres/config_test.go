@@ -36,6 +36,26 @@ func TestParseConfig(t *testing.T) {
 			t.Errorf("%s: %v (class %s)", dsn, err, fault.ClassOf(err))
 		}
 	}
+	for dsn, cause := range map[string]string{
+		`host=127.0.0.1 user=app password='s3\'cr3t t4il' port=abc`: "invalid port",
+		"postgres://app:s3/cr3t t4il@h/db":                          "spaces",
+		"host=h password=s3 cr3t t4il":                              "keyword/value",
+		"host=h password=s3`: cr3t t4il port=x":                     "",
+		"host=h password='s3 cr3t t4il":                             "unterminated",
+		"postgres://app:s3%zzcr3t-t4il@h/db":                        "",
+		"host=h password='s3 cr3t t4il' sslrootcert=/nowhere/ca":    "no such file",
+	} {
+		_, err := ParseConfig(dsn)
+		if err == nil || !strings.Contains(err.Error(), cause) {
+			t.Errorf("%s: %v, want a cause with %q", dsn, err, cause)
+			continue
+		}
+		for _, part := range []string{"s3", "cr3t", "t4il", "app", "127.0"} {
+			if strings.Contains(err.Error(), part) {
+				t.Errorf("%s: %v shows %s", dsn, err, part)
+			}
+		}
+	}
 	if _, err := Open(t.Context(), Config{}, Options{}); fault.ClassOf(err) != fault.Usage {
 		t.Errorf("an empty Config opens: %v", err)
 	}
