@@ -22,7 +22,7 @@ func formOf(src, dst schema.Type) change.Form {
 		}
 		return change.Form{Kind: change.FormBits, Precision: s.N}
 	case schema.Decimal:
-		return change.Form{Kind: change.FormDecimal, Precision: s.Scale}
+		return change.Form{Kind: change.FormDecimal, Precision: max(s.Scale, scaleOf(dst))}
 	case schema.Float:
 		return change.Form{Kind: change.FormFloat}
 	case schema.Date:
@@ -37,15 +37,31 @@ func formOf(src, dst schema.Type) change.Form {
 	return stringForm(src, dst)
 }
 
+// scaleOf returns the scale of a decimal, which both ends must show alike, else 0.
+func scaleOf(t schema.Type) int {
+	if d, ok := t.(schema.Decimal); ok {
+		return d.Scale
+	}
+	return 0
+}
+
 // stringForm is formOf for what the source sends as a string. The target's
 // type decides: text that became bytea is compared byte by byte.
 func stringForm(src, dst schema.Type) change.Form {
 	long := isLong(src)
-	switch dst.(type) {
+	switch dst := dst.(type) {
 	case schema.Binary:
 		return change.Form{Kind: change.FormBytes, Long: long}
 	case schema.JSON:
-		return change.Form{Kind: change.FormJSON, Long: true}
+		if dst.Parsed {
+			return change.Form{Kind: change.FormJSON, Long: true}
+		}
+		// json keeps the text, so the text is what must be equal: comparing values
+		// would not see another duplicate of a key.
+		return change.Form{Kind: change.FormText, Long: true}
+	case schema.Inet:
+		// The two servers shorten IPv6 addresses differently; their bytes are the same.
+		return change.Form{Kind: change.FormBytes}
 	case schema.UUID:
 		return change.Form{Kind: change.FormUUID}
 	case schema.Geometry:
