@@ -153,13 +153,16 @@ func (t *tablePlan) indexed(c schema.Name) bool {
 		slices.ContainsFunc(t.source.ForeignKeys, func(fk *schema.ForeignKey) bool { return slices.Contains(fk.Columns, c) })
 }
 
-// identity turns AUTO_INCREMENT into an identity.
+// identity turns AUTO_INCREMENT into an identity. Its sequence shares the schema's space
+// of names and is named here, because the server would take a table's or an index's name
+// that is yet to be made.
 func (t *tablePlan) identity(c *Column) {
 	if !c.Source.Identity {
 		return
 	}
 	if _, ok := c.Target.Type.(schema.Int); ok {
 		c.Target.Identity, c.Target.Nullable, c.Target.Default = true, false, nil
+		c.Target.Sequence = t.planner.names.take(t.target.Name+"_"+c.Target.Name+"_seq", ref{t.source.Name, c.Source.Name}.String())
 		return
 	}
 	t.target.NextIdentity = 0

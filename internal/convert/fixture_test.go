@@ -237,7 +237,7 @@ func tellColumn(c Column) string {
 		s += fmt.Sprintf(" default %q%s", d.Literal, d.Expr)
 	}
 	if c.Target.Identity {
-		s += " identity"
+		s += " identity " + string(c.Target.Sequence)
 	}
 	if g := c.Target.Generated; g != nil {
 		s += fmt.Sprintf(" generated (%s) stored %t", g.Expr, g.Stored)
