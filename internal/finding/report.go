@@ -2,7 +2,6 @@ package finding
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -57,27 +56,6 @@ func (f Finding) Accept() string {
 		return ""
 	}
 	return string(f.Code) + ":" + f.Object
-}
-
-// WriteJSON writes the report as one JSON object with the counts that scripts
-// branch on: {"findings": […], "counts": {"blocker": 1, …}, "blocking": 2}.
-func (r Report) WriteJSON(w io.Writer) error {
-	counts := map[Severity]int{Blocker: 0, Warning: 0, Info: 0}
-	for _, f := range r.Findings {
-		counts[severities[rank(f.Severity)]]++
-	}
-	all := r.Findings
-	if all == nil {
-		all = []Finding{} // an empty list, never null
-	}
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(struct {
-		Findings []Finding        `json:"findings"`
-		Counts   map[Severity]int `json:"counts"`
-		Blocking int              `json:"blocking"`
-	}{all, counts, len(r.Blocking())})
 }
 
 // minWidth is the narrowest column in which sentences are still readable.

@@ -2,7 +2,6 @@ package finding_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
@@ -96,32 +95,6 @@ func TestWriteText(t *testing.T) {
 				t.Error("control characters of the data reach the terminal")
 			}
 		})
-	}
-}
-
-func TestWriteJSON(t *testing.T) {
-	var b bytes.Buffer
-	if err := finding.NewReport(mixed()).WriteJSON(&b); err != nil {
-		t.Fatal(err)
-	}
-	golden(t, "mixed.json", b.Bytes())
-	var back struct {
-		finding.Report
-		Counts   map[string]int
-		Blocking int
-	}
-	if err := json.Unmarshal(b.Bytes(), &back); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(finding.NewReport(mixed()), back.Report); diff != "" {
-		t.Errorf("the report does not come back (-want +got):\n%s", diff)
-	}
-	if back.Blocking != 3 || back.Counts["warning"] != 3 {
-		t.Errorf("blocking %d, counts %v", back.Blocking, back.Counts)
-	}
-	b.Reset()
-	if err := (finding.Report{}).WriteJSON(&b); err != nil || !strings.Contains(b.String(), `"findings": []`) {
-		t.Errorf("an empty report: %s, %v", b.String(), err)
 	}
 }
 

@@ -1,5 +1,4 @@
-// Package secret owns references to secrets (env:, file:, exec:) and the values
-// that print as ***. It never stores a secret, never logs one and never puts one
+// Package secret owns references to secrets (env:, file:, exec:). It never stores a secret, never logs one and never puts one
 // into an error.
 package secret
 
@@ -9,14 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
 	"time"
 )
 
-// mask is what a Value shows of itself.
+// mask stands where a secret stood.
 const mask = "***"
 
 // maxSecret bounds what a file or a command may give: a secret is a line, and a
@@ -206,58 +204,4 @@ func split(command string) ([]string, error) {
 		return nil, errors.New("it names no program")
 	}
 	return words, nil
-}
-
-// Value is a reference to a secret that may be kept, copied, logged and
-// printed: every form of it is ***, and only Get gives the secret. The zero Value
-// is no secret at all. It is safe for concurrent use.
-type Value struct {
-	get func(context.Context) (string, error)
-}
-
-// Of returns the Value of a reference as Resolve takes it. It reads nothing yet.
-func Of(ref string) Value {
-	return Value{get: func(ctx context.Context) (string, error) { return Resolve(ctx, ref) }}
-}
-
-// From returns a Value that calls get each time, for instance to sign a token.
-func From(get func(context.Context) (string, error)) Value { return Value{get: get} }
-
-// Get fetches the secret anew: a token that expires within minutes is fresh for
-// each connection of a copy that runs for days. The zero Value gives "".
-func (v Value) Get(ctx context.Context) (string, error) {
-	if v.get == nil {
-		return "", nil
-	}
-	return v.get(ctx)
-}
-
-// IsZero reports whether v is no secret at all.
-func (v Value) IsZero() bool { return v.get == nil }
-
-// String returns ***, or nothing for the zero Value.
-func (v Value) String() string {
-	if v.get == nil {
-		return ""
-	}
-	return mask
-}
-
-// Format prints *** for every verb, %#v among them.
-func (v Value) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, v.String()) }
-
-// LogValue logs ***.
-func (v Value) LogValue() slog.Value { return slog.StringValue(v.String()) }
-
-// MarshalText writes *** wherever an encoder asks, JSON and YAML among them.
-func (v Value) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
-
-// UnmarshalText takes a reference, as configuration files hold it.
-func (v *Value) UnmarshalText(ref []byte) error {
-	if len(ref) == 0 {
-		*v = Value{}
-		return nil
-	}
-	*v = Of(string(ref))
-	return nil
 }

@@ -1,11 +1,7 @@
 package secret_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -116,73 +112,5 @@ func TestCommandEndsWithItsContext(t *testing.T) {
 	_, err := secret.Resolve(ctx, `exec:sh -c "sleep 60"`)
 	if err == nil || time.Since(began) > 20*time.Second {
 		t.Errorf("got %v after %s, want an error at once", err, time.Since(began))
-	}
-}
-
-func TestValueHides(t *testing.T) {
-	v := secret.Of(hidden)
-	type config struct {
-		Password secret.Value
-		Pointer  *secret.Value
-	}
-	c := config{v, &v}
-	asJSON, err := json.Marshal(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var logs bytes.Buffer
-	slog.New(slog.NewJSONHandler(&logs, nil)).Info("x", "password", v, "config", c)
-	slog.New(slog.NewTextHandler(&logs, nil)).Info("x", "password", v, "config", c)
-	shown := map[string]string{
-		"json": string(asJSON), "slog": logs.String(), "string": v.String(),
-		"error": fmt.Errorf("open with %v: %w", v, os.ErrClosed).Error(),
-	}
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-		shown[verb] = fmt.Sprintf(verb, v)
-		shown[verb+" in a struct"] = fmt.Sprintf(verb, c)
-	}
-	for how, s := range shown {
-		if strings.Contains(s, hidden) || strings.Contains(s, fmt.Sprintf("%x", hidden)) {
-			t.Errorf("%s shows the secret: %s", how, s)
-		}
-		if strings.HasSuffix(how, "in a struct") {
-			continue // pointers print as addresses there
-		}
-		if !strings.Contains(s, "***") {
-			t.Errorf("%s shows %q, want ***", how, s)
-		}
-	}
-	if got, err := v.Get(t.Context()); err != nil || got != hidden {
-		t.Errorf("Get: %q, %v", got, err)
-	}
-}
-
-func TestValueIsFetchedAnew(t *testing.T) {
-	path := write(t, "first", 0o600)
-	v := secret.Of("file:" + path)
-	for _, want := range []string{"first", "second"} {
-		if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := v.Get(t.Context()); err != nil || got != want {
-			t.Errorf("got %q, %v; want %q", got, err, want)
-		}
-	}
-}
-
-func TestValueFromConfiguration(t *testing.T) {
-	t.Setenv("BASCULE_TEST_SECRET", hidden)
-	var c struct{ Set, Empty, Absent secret.Value }
-	if err := json.Unmarshal([]byte(`{"Set": "env:BASCULE_TEST_SECRET", "Empty": ""}`), &c); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := c.Set.Get(t.Context()); err != nil || got != hidden {
-		t.Errorf("got %q, %v", got, err)
-	}
-	if !c.Empty.IsZero() || !c.Absent.IsZero() || c.Set.IsZero() {
-		t.Errorf("zero: empty %t, absent %t, set %t", c.Empty.IsZero(), c.Absent.IsZero(), c.Set.IsZero())
-	}
-	if got, err := c.Absent.Get(t.Context()); err != nil || got != "" {
-		t.Errorf("the zero Value gives %q, %v", got, err)
 	}
 }
