@@ -284,6 +284,9 @@ func TestParametersArriveUnchanged(t *testing.T) {
 }
 
 func TestGiantValuesThereAndBack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("giant values go through one goroutine")
+	}
 	each(t, func(t *testing.T, sv server) {
 		giant := make([]byte, 40<<20)
 		_, _ = rand.NewChaCha8([32]byte{9}).Read(giant[:1<<20]) // never fails
