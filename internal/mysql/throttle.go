@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/schema"
 )
 
@@ -43,7 +44,8 @@ func (t Throttle) withDefaults() Throttle {
 const sampleEvery = time.Second
 
 // throttle watches the source's load. A signal that could never be read (no privilege) is left out; one that was read before
-// and cannot be now counts as too much, because a server in trouble is the likeliest reason.
+// and cannot be now counts as too much, because a server in trouble is the likeliest reason. A server that cannot be reached at
+// all is no load to wait for: that error is returned, so that whoever reads tries again for as long as it has patience.
 type throttle struct {
 	limit   Throttle
 	signals []*signal
@@ -69,9 +71,16 @@ func newThrottle(t Throttle, e *End) *throttle {
 	t = t.withDefaults()
 	th := &throttle{limit: t}
 	add := func(name string, limit int64, unit string, read func(context.Context) (int64, error)) {
-		if limit >= 0 {
-			th.signals = append(th.signals, &signal{name: name, limit: limit, unit: unit, read: read})
+		if limit < 0 {
+			return
 		}
+		th.signals = append(th.signals, &signal{name: name, limit: limit, unit: unit, read: func(ctx context.Context) (int64, error) {
+			v, err := read(ctx)
+			if errors.Is(err, errNoSignal) {
+				return 0, err
+			}
+			return v, e.explain("read the source's "+name, err)
+		}})
 	}
 	add("running threads", t.MaxThreadsRunning, "", e.threadsRunning)
 	lag := int64(t.MaxReplicaLag / time.Second)
@@ -83,13 +92,16 @@ func newThrottle(t Throttle, e *End) *throttle {
 	return th
 }
 
-// wait returns when the source may be read.
+// wait returns when the source may be read. It returns a fault.Connect when the server is gone.
 func (t *throttle) wait(ctx context.Context) error {
 	told := ""
 	for {
-		why := t.sample(ctx)
-		if why == "" || ctx.Err() != nil {
-			return ctx.Err()
+		why, err := t.sample(ctx)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if why == "" || err != nil {
+			return err
 		}
 		if told == "" && t.limit.OnWait != nil {
 			t.limit.OnWait(why)
@@ -106,29 +118,31 @@ func (t *throttle) wait(ctx context.Context) error {
 }
 
 // sample returns why to wait, from a sample that is at most sampleEvery old. Lanes that come while one samples wait for it.
-func (t *throttle) sample(ctx context.Context) string {
+func (t *throttle) sample(ctx context.Context) (why string, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if time.Since(t.at) < sampleEvery {
-		return t.why
+		return t.why, nil
 	}
 	t.why = ""
 	for _, s := range t.signals {
 		v, err := s.read(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return "" // this lane ends; the next one samples
+			return "", nil // this lane ends; the next one samples
 		case err == nil:
 			s.seen = true
 			if v > s.limit {
 				t.why = fmt.Sprintf("%s %d%s, limit %d%s", s.name, v, s.unit, s.limit, s.unit)
 			}
+		case fault.ClassOf(err) == fault.Connect:
+			return "", err // no sample: the next lane finds out for itself
 		case s.seen && !errors.Is(err, errNoSignal):
 			t.why = fmt.Sprintf("%s cannot be read any more: %v", s.name, err)
 		}
 	}
 	t.at = time.Now()
-	return t.why
+	return t.why, nil
 }
 
 func (e *End) threadsRunning(ctx context.Context) (int64, error) {

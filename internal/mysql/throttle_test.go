@@ -4,12 +4,16 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"io"
+	"net"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/bascule/bascule/internal/change"
+	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/servertest"
 )
 
@@ -69,6 +73,11 @@ func TestThrottle(t *testing.T) {
 		if len(waits) != 2 || !strings.Contains(waits[0], "load 11, limit 10") || !strings.Contains(waits[1], "cannot be read") {
 			t.Errorf("waits: %q", waits)
 		}
+		time.Sleep(sampleEvery)
+		set(0, fault.New(fault.Connect, "read load", errors.New("connection refused"), ""))
+		if err := th.wait(t.Context()); fault.ClassOf(err) != fault.Connect {
+			t.Errorf("a server that is gone gives %v", err)
+		}
 		set(99, nil)
 		time.Sleep(sampleEvery)
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
@@ -77,6 +86,105 @@ func TestThrottle(t *testing.T) {
 			t.Errorf("a cancelled wait returns %v", err)
 		}
 	})
+}
+
+// TestServerGone loses the way to the server for good: reading must end with an error that is tried again, and not wait for a
+// signal that never comes back.
+func TestServerGone(t *testing.T) {
+	onSources(t, func(t *testing.T, s *servertest.Server) {
+		db := s.Database(t)
+		s.Exec(t, db, "CREATE TABLE t (k INT PRIMARY KEY)")
+		way := newWay(t, servertest.MySQLConfig(t, db).Addr)
+		cfg, err := ParseConfig(strings.Replace(db, servertest.MySQLConfig(t, db).Addr, way.addr(), 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := Open(t.Context(), cfg, Options{Throttle: Throttle{MaxThreadsRunning: 1 << 30}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		d, err := e.Inspect(t.Context(), change.Filter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := &change.SumQuery{Table: "t", Columns: []change.SumColumn{{Column: d.Table("t").Columns[0], Form: form(change.FormInteger, 0)}}}
+		if _, err := e.Sums(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+		way.cut()
+		waitFor(t, "the last sample is too old", func() bool { return time.Since(e.throttle.at) > sampleEvery })
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		if _, err := e.Sums(ctx, q); fault.ClassOf(err) != fault.Connect || ctx.Err() != nil {
+			t.Errorf("without a server a sum gives %v", err)
+		}
+	})
+}
+
+// way is a TCP connection to a server that can be cut.
+type way struct {
+	net.Listener
+	mu    sync.Mutex
+	conns []net.Conn
+	ended bool
+	done  sync.WaitGroup
+}
+
+func newWay(t *testing.T, server string) *way {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed by cut
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &way{Listener: l}
+	t.Cleanup(w.cut)
+	w.done.Go(func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", server) //nolint:noctx // closed by cut
+			if err != nil {
+				in.Close()
+				continue
+			}
+			if w.keep(in, out) {
+				w.done.Go(func() { _, _ = io.Copy(out, in); out.Close() })
+				w.done.Go(func() { _, _ = io.Copy(in, out); in.Close() })
+			}
+		}
+	})
+	return w
+}
+
+func (w *way) addr() string { return w.Addr().String() }
+
+// keep remembers connections for cut; it closes them when the way is cut already.
+func (w *way) keep(conns ...net.Conn) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended {
+		for _, c := range conns {
+			c.Close()
+		}
+		return false
+	}
+	w.conns = append(w.conns, conns...)
+	return true
+}
+
+// cut closes every connection and lets no new one through.
+func (w *way) cut() {
+	w.Close()
+	w.mu.Lock()
+	w.ended = true
+	for _, c := range w.conns {
+		c.Close()
+	}
+	w.mu.Unlock()
+	w.done.Wait()
 }
 
 // TestSignals reads the figures from servers.
