@@ -6,9 +6,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"sort"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -26,6 +26,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type memory struct {
 	keys int
 	rows [][]string
+
+	once   sync.Once
+	hashes [][2]uint64 // of the key and the row
 }
 
 func hash(texts []string) uint64 {
@@ -37,16 +40,21 @@ func hash(texts []string) uint64 {
 }
 
 func (m *memory) each(q *change.SumQuery, fn func(key []string, keyHash, rowHash uint64, row []string)) {
-	for _, r := range m.rows {
-		rh := hash(r)
-		kh := rh
-		if m.keys > 0 {
-			kh = hash(r[:m.keys])
+	m.once.Do(func() {
+		for _, r := range m.rows {
+			rh := hash(r)
+			kh := rh
+			if m.keys > 0 {
+				kh = hash(r[:m.keys])
+			}
+			m.hashes = append(m.hashes, [2]uint64{kh, rh})
 		}
-		if q.Mod > 0 && kh%q.Mod != q.Rem {
-			continue
+	})
+	for i, r := range m.rows {
+		h := m.hashes[i]
+		if q.Mod == 0 || h[0]%q.Mod == q.Rem {
+			fn(r[:m.keys], h[0], h[1], r)
 		}
-		fn(r[:m.keys], kh, rh, r)
 	}
 }
 
@@ -66,33 +74,31 @@ func (m *memory) Sums(_ context.Context, q *change.SumQuery) ([]change.Sum, erro
 
 func (m *memory) RowSums(_ context.Context, q *change.SumQuery) ([]change.RowSum, error) {
 	var out []change.RowSum
+	at := map[uint64]int{}
 	m.each(q, func(key []string, _, rh uint64, _ []string) {
-		if len(key) == 0 {
-			if i := slices.IndexFunc(out, func(r change.RowSum) bool { return r.Hash == rh }); i >= 0 {
-				out[i].Rows++
-				return
-			}
+		if i, ok := at[rh]; ok && len(key) == 0 {
+			out[i].Rows++
+			return
 		}
+		at[rh] = len(out)
 		out = append(out, change.RowSum{Key: key, Hash: rh, Rows: 1})
 	})
 	return out, nil
 }
 
 func (m *memory) Values(_ context.Context, q *change.SumQuery, rows []change.RowSum) ([]change.RowValues, error) {
+	wanted := map[string]bool{}
+	for _, r := range rows {
+		wanted[identity(r)] = true
+	}
 	var out []change.RowValues
-	seen := map[uint64]bool{}
 	m.each(q, func(key []string, _, rh uint64, row []string) {
-		i := slices.IndexFunc(rows, func(r change.RowSum) bool {
-			if m.keys > 0 {
-				return slices.Equal(r.Key, key)
-			}
-			return r.Hash == rh
-		})
-		if i < 0 || (m.keys == 0 && seen[rh]) {
+		v := change.RowValues{RowSum: change.RowSum{Key: key, Hash: rh, Rows: 1}}
+		id := identity(v.RowSum)
+		if !wanted[id] {
 			return
 		}
-		seen[rh] = true
-		v := change.RowValues{RowSum: change.RowSum{Key: key, Hash: rh, Rows: 1}}
+		delete(wanted, id)
 		for _, s := range row {
 			v.Values = append(v.Values, text(s))
 		}
