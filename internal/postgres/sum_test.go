@@ -72,6 +72,9 @@ func forms() []formed {
 		{"json", schema.Column{Type: schema.JSON{}}, k(change.FormJSON, 0), [2]string{`'{"b":1, "a":2}'`, `'[]'`}, [2]string{`{"b":1, "a":2}`, "[]"}, [2]string{`14:{"b":1, "a":2}`, "2:[]"}, false},
 		{"jsonb", schema.Column{Type: schema.JSON{Parsed: true}}, l(change.FormJSON), [2]string{`'{"b":1,"a":2}'`, `'[]'`}, [2]string{`{"a": 2, "b": 1}`, "[]"}, [2]string{long(`{"a": 2, "b": 1}`), long("[]")}, false},
 		{"inet", schema.Column{Type: schema.Inet{}}, k(change.FormText, 0), [2]string{"'::1'", "'10.0.0.1'"}, [2]string{"::1", "10.0.0.1"}, [2]string{"3:::1", "8:10.0.0.1"}, false},
+		{"inet", schema.Column{Type: schema.Inet{}}, k(change.FormBytes, 0), [2]string{"'2001:db8:0:1:1:1:1:1'", "'10.0.0.1'"}, [2]string{"20010db8000000010001000100010001", "0a000001"}, [2]string{"32:20010db8000000010001000100010001", "8:0a000001"}, false},
+		{"inet", schema.Column{Type: schema.Inet{}, Nullable: true}, k(change.FormBytes, 0), [2]string{"'::ffff:10.0.0.1'", "NULL"}, [2]string{"00000000000000000000ffff0a000001", ""}, [2]string{"32:00000000000000000000ffff0a000001", "N"}, true},
+		{"inet", schema.Column{Type: schema.Inet{}}, l(change.FormBytes), [2]string{"'10.0.0.1'", "'0.0.0.0'"}, [2]string{"0a000001", "00000000"}, [2]string{long("\n\x00\x00\x01"), long("\x00\x00\x00\x00")}, false},
 	}
 }
 

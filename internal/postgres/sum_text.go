@@ -40,7 +40,7 @@ func text(c change.SumColumn) string {
 		}
 		return col + "::text"
 	case change.FormBytes:
-		return fmt.Sprintf("encode(%s, 'hex')", col)
+		return fmt.Sprintf("encode(%s, 'hex')", rawBytes(col, c.Column.Type))
 	case change.FormGeometry:
 		return fmt.Sprintf("encode(%s, 'hex')", geometryBytes(col, c.Column.Type))
 	case change.FormText, change.FormJSON:
@@ -85,11 +85,20 @@ func geometryBytes(col string, t schema.Type) string {
 	return fmt.Sprintf("(substr(%[1]s, 4, 1) || substr(%[1]s, 3, 1) || substr(%[1]s, 2, 1) || substr(%[1]s, 1, 1) || ST_AsBinary(%[2]s, 'NDR'))", srid, col)
 }
 
+// rawBytes are a column's bytes; of an address, its 4 or 16. Its binary form begins with
+// four bytes: family, prefix length, whether it is a network, number of bytes (PostgreSQL, network.c).
+func rawBytes(col string, t schema.Type) string {
+	if _, ok := t.(schema.Inet); ok {
+		return fmt.Sprintf("substr(inet_send(%s), 5)", col)
+	}
+	return col
+}
+
 // hexHash is the lower-case hex SHA-256 of a long value's bytes.
 func hexHash(c change.SumColumn) string {
 	switch c.Form.Kind {
 	case change.FormBytes:
-		return fmt.Sprintf("encode(sha256(%s), 'hex')", quote(c.Column.Name))
+		return fmt.Sprintf("encode(sha256(%s), 'hex')", rawBytes(quote(c.Column.Name), c.Column.Type))
 	case change.FormGeometry:
 		return fmt.Sprintf("encode(sha256(%s), 'hex')", geometryBytes(quote(c.Column.Name), c.Column.Type))
 	default:
@@ -127,7 +136,8 @@ func field(c change.SumColumn) string {
 		return fmt.Sprintf("CASE WHEN %s IS NULL THEN 'N' ELSE '64:' || %s END", col, hexHash(c))
 	}
 	if c.Form.Kind == change.FormBytes && !c.Column.Nullable {
-		return fmt.Sprintf("octet_length(%s) * 2, ':', encode(%s, 'hex')", col, col)
+		b := rawBytes(col, c.Column.Type)
+		return fmt.Sprintf("octet_length(%s) * 2, ':', encode(%s, 'hex')", b, b)
 	}
 	t := text(c)
 	if c.Column.Nullable {
