@@ -53,14 +53,14 @@ func text(c change.SumColumn) string {
 	}
 }
 
-// decimalText has exactly Precision digits after the point; a value with more shows them, so
-// that nothing is rounded away.
+// decimalText has exactly Precision digits after the point, whatever the column's scale;
+// only digits beyond them that are not zero show too, so that nothing is rounded away.
 func decimalText(col string, c change.SumColumn) string {
 	d, ok := c.Column.Type.(schema.Decimal)
 	if ok && d.Precision > 0 && d.Scale == c.Form.Precision {
 		return col + "::text"
 	}
-	return fmt.Sprintf("round(%s::numeric, greatest(scale(%s::numeric), %d))::text", col, col, c.Form.Precision)
+	return fmt.Sprintf("round(%s::numeric, greatest(min_scale(%s::numeric), %d))::text", col, col, c.Form.Precision)
 }
 
 // dateTimeText prints a date-time or, in UTC, an instant. Filling up the server's
