@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -153,7 +154,8 @@ func (e *End) each(ctx context.Context, sql string, args, dest []any, fn func() 
 	})
 }
 
-// RowSums implements change.Summer.
+// RowSums implements change.Summer. A NULL in a key has the text "\x00": a key that was
+// never made, or was dropped, lets NULLs in, and the rows must be told apart all the same.
 func (e *End) RowSums(ctx context.Context, q *change.SumQuery) ([]change.RowSum, error) {
 	op := fmt.Sprintf("hash the rows of %s.%s", e.schema, q.Table)
 	extra, names := texts("c", q.Key)
@@ -171,9 +173,8 @@ func (e *End) RowSums(ctx context.Context, q *change.SumQuery) ([]change.RowSum,
 		key  = make([]*string, len(q.Key))
 	)
 	err = e.each(ctx, sql, nil, append([]any{&h, &n}, pointers(key)...), func() error {
-		k, err := keyOf(q, key)
-		sums = append(sums, change.RowSum{Key: k, Hash: uint64(h), Rows: n})
-		return err
+		sums = append(sums, change.RowSum{Key: keyOf(key), Hash: uint64(h), Rows: n})
+		return nil
 	})
 	return sums, e.fail(op, err)
 }
@@ -197,18 +198,21 @@ func pointers(values []*string) []any {
 	return ps
 }
 
-func keyOf(q *change.SumQuery, texts []*string) ([]string, error) {
+// nullKey is the text of a NULL in a key: no text of this server holds a 0x00.
+const nullKey = "\x00"
+
+func keyOf(texts []*string) []string {
 	if len(texts) == 0 {
-		return nil, nil
+		return nil
 	}
 	key := make([]string, len(texts))
 	for i, t := range texts {
-		if t == nil {
-			return nil, fmt.Errorf("key column %s.%s is NULL", q.Table, q.Key[i].Column.Name)
+		key[i] = nullKey
+		if t != nil {
+			key[i] = *t
 		}
-		key[i] = *t
 	}
-	return key, nil
+	return key
 }
 
 // Values implements change.Summer. Rows without a key that are the same in every
@@ -238,8 +242,7 @@ func (e *End) Values(ctx context.Context, q *change.SumQuery, rows []change.RowS
 	)
 	dest := append(append([]any{&n, &h}, pointers(key)...), pointers(values)...)
 	err = e.each(ctx, sql, args, dest, func() error {
-		k, err := keyOf(q, key)
-		v := change.RowValues{RowSum: change.RowSum{Key: k, Hash: uint64(h), Rows: n}, Values: make([]change.Value, len(values))}
+		v := change.RowValues{RowSum: change.RowSum{Key: keyOf(key), Hash: uint64(h), Rows: n}, Values: make([]change.Value, len(values))}
 		for i, t := range values {
 			if t == nil {
 				v.Values[i].Null = true
@@ -248,7 +251,7 @@ func (e *End) Values(ctx context.Context, q *change.SumQuery, rows []change.RowS
 			v.Values[i].Text = *t
 		}
 		found = append(found, v)
-		return err
+		return nil
 	})
 	return found, e.fail(fmt.Sprintf("read rows of %s.%s", e.schema, q.Table), err)
 }
@@ -263,23 +266,39 @@ func wanted(q *change.SumQuery, rows []change.RowSum) (where string, args []any)
 		}
 		return "", []any{hashes}
 	}
+	null := slices.ContainsFunc(rows, func(r change.RowSum) bool { return slices.Contains(r.Key, nullKey) })
 	var exprs, params []string
 	for i, c := range q.Key {
 		column := make([]string, len(rows))
+		expr := text(c)
 		for j, r := range rows {
 			column[j] = r.Key[i]
+			if null {
+				column[j] = nullable(r.Key[i])
+			}
+		}
+		if null {
+			expr = fmt.Sprintf("coalesce('=' || %s, 'N')", expr)
 		}
 		args = append(args, column)
 		// A loose collation of the column must not make different keys equal.
-		exprs = append(exprs, text(c)+` COLLATE "C"`)
+		exprs = append(exprs, "("+expr+`) COLLATE "C"`)
 		params = append(params, fmt.Sprintf("$%d::text[]", i+1))
 	}
 	where = fmt.Sprintf("(%s) IN (SELECT * FROM unnest(%s))", strings.Join(exprs, ", "), strings.Join(params, ", "))
-	if t := indexable(q.Key[0]); t != "" {
+	if t := indexable(q.Key[0]); t != "" && !null {
 		// The canonical text is no index's order; the value it came from is.
 		where = fmt.Sprintf("%s = ANY($1::text[]::%s[]) AND ", quote(q.Key[0].Column.Name), t) + where
 	}
 	return where, args
+}
+
+// nullable writes a key's text so that IN finds NULL too, which equals nothing as it is.
+func nullable(text string) string {
+	if text == nullKey {
+		return "N"
+	}
+	return "=" + text
 }
 
 // indexable returns the type that a key's canonical text can be cast back to, or

@@ -272,3 +272,35 @@ func TestValues(t *testing.T) {
 		}
 	})
 }
+
+// TestNullKey sees rows whose key holds NULL, which a target without its key can hold.
+func TestNullKey(t *testing.T) {
+	onEachServer(t, func(t *testing.T, d *database) {
+		exec(t, d.owner, "CREATE SCHEMA app", "CREATE TABLE app.t (id bigint, s text, v integer NOT NULL)",
+			"INSERT INTO app.t VALUES (1, 'a', 10), (NULL, 'a', 20), (NULL, 'N', 30), (1, NULL, 40), (1, '', 50)")
+		id := change.SumColumn{Column: &schema.Column{Name: "id", Type: schema.Int{Bits: 64}}, Form: change.Form{Kind: change.FormInteger}}
+		s := change.SumColumn{Column: &schema.Column{Name: "s", Type: schema.Text{}}, Form: change.Form{Kind: change.FormText}}
+		v := change.SumColumn{Column: &schema.Column{Name: "v", Type: schema.Int{Bits: 32}}, Form: change.Form{Kind: change.FormInteger}}
+		q := &change.SumQuery{Table: "t", Columns: []change.SumColumn{v}, Key: []change.SumColumn{id, s}}
+		e := d.open(t)
+		byKey := func(a, b change.RowSum) int { return slices.Compare(a.Key, b.Key) }
+		want := []change.RowSum{
+			{Key: []string{"\x00", "N"}, Hash: hash60("30;"), Rows: 1}, {Key: []string{"\x00", "a"}, Hash: hash60("20;"), Rows: 1},
+			{Key: []string{"1", ""}, Hash: hash60("50;"), Rows: 1}, {Key: []string{"1", "\x00"}, Hash: hash60("40;"), Rows: 1},
+			{Key: []string{"1", "a"}, Hash: hash60("10;"), Rows: 1},
+		}
+		got, err := e.RowSums(t.Context(), q)
+		slices.SortFunc(got, byKey)
+		if diff := gocmp.Diff(want, got); diff != "" || err != nil {
+			t.Fatalf("row sums (-want +got):\n%s%v", diff, err)
+		}
+		for i, r := range want {
+			for _, rows := range [][]change.RowSum{{r}, {r, {Key: []string{"\x00", "=N"}}}} {
+				values, err := e.Values(t.Context(), q, rows)
+				if diff := gocmp.Diff([]change.RowValues{{RowSum: r, Values: []change.Value{{Text: fmt.Sprint([]int{30, 20, 50, 40, 10}[i])}}}}, values); diff != "" || err != nil {
+					t.Errorf("values of %q (-want +got):\n%s%v", r.Key, diff, err)
+				}
+			}
+		}
+	})
+}
