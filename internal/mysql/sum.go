@@ -159,6 +159,9 @@ func (e *End) RowSums(ctx context.Context, q *change.SumQuery) ([]change.RowSum,
 	return out, e.explain(op, err)
 }
 
+// nullKey is the text of a NULL in a key.
+const nullKey = "\x00"
+
 // scanRow reads a row of: hash, count, key texts, value texts.
 func scanRow(rows *sql.Rows, keys, values int) (change.RowSum, []change.Value, error) {
 	var hash sql.NullString
@@ -179,6 +182,9 @@ func scanRow(rows *sql.Rows, keys, values int) (change.RowSum, []change.Value, e
 		return r, nil, fmt.Errorf("read the hash %q: %w", hash.String, err)
 	}
 	for _, k := range texts[:keys] {
+		if !k.Valid {
+			k.String = nullKey
+		}
 		r.Key = append(r.Key, k.String)
 	}
 	var out []change.Value
@@ -188,13 +194,17 @@ func scanRow(rows *sql.Rows, keys, values int) (change.RowSum, []change.Value, e
 	return r, out, nil
 }
 
-// canonicals are the columns' texts for a result, NULL where the target has NULL, long values in full.
+// canonicals are the columns' texts for a result, NULL where the target has NULL. A text that the server cannot make is NULL too;
+// the row's hash, which is selected with them, is NULL then and tells.
 func (e *End) canonicals(cols []change.SumColumn) ([]string, error) {
 	out := make([]string, len(cols))
 	for i := range cols {
 		text, err := e.canonical(&cols[i])
 		if err != nil {
 			return nil, fmt.Errorf("column %q: %w", cols[i].Column.Name, err)
+		}
+		if cols[i].Form.Long && !cols[i].Form.ByClient() { // what the client compares it must see
+			text = e.shown(&cols[i], text)
 		}
 		if null := isNull(&cols[i]); null != "" {
 			text = "IF(" + null + ", NULL, " + text + ")"
@@ -205,15 +215,23 @@ func (e *End) canonicals(cols []change.SumColumn) ([]string, error) {
 	return out, nil
 }
 
-// valuesAtOnce bounds a statement's list of keys.
-const valuesAtOnce = 200
+const (
+	// valuesAtOnce bounds a statement's list of keys.
+	valuesAtOnce = 200
+	// hashesAtOnce bounds its list of hashes, which costs a scan of the table. MariaDB makes a table of a list of 1000 and joins it.
+	hashesAtOnce = 900
+)
 
 // Values returns the texts of the rows with those keys or, without a key, those hashes.
 func (e *End) Values(ctx context.Context, q *change.SumQuery, rows []change.RowSum) ([]change.RowValues, error) {
 	op := "read differing rows of " + string(q.Table)
 	var out []change.RowValues
+	most := valuesAtOnce
+	if len(q.Key) == 0 {
+		most = hashesAtOnce
+	}
 	for len(rows) > 0 {
-		n := min(len(rows), valuesAtOnce)
+		n := min(len(rows), most)
 		part, err := e.values(ctx, q, rows[:n])
 		if err != nil {
 			return nil, e.explain(op, err)
@@ -241,14 +259,14 @@ func (e *End) values(ctx context.Context, q *change.SumQuery, want []change.RowS
 		return nil, err
 	}
 	asked := map[string]bool{}
-	either := make([]string, len(want))
-	for i, r := range want {
+	for _, r := range want {
 		asked[identity(r, len(keys) > 0)] = true
-		if either[i], err = e.matches(q, hash, keys, r); err != nil {
-			return nil, err
-		}
 	}
-	where = append(where, "("+strings.Join(either, " OR ")+")")
+	which, err := matches(q, hash, keys, want)
+	if err != nil {
+		return nil, err
+	}
+	where = append(where, which)
 	list := append(append([]string{hash, "1"}, keys...), values...)
 	query := "SELECT " + strings.Join(list, ", ") + " FROM " + quote(q.Table) + " WHERE " + strings.Join(where, " AND ")
 	var out []change.RowValues
@@ -284,24 +302,35 @@ func identity(r change.RowSum, keyed bool) string {
 	return b.String()
 }
 
-// matches is the condition for one row: by hash without a key, else by each column of the key, in a form that an index serves
-// where there is one.
-func (e *End) matches(q *change.SumQuery, hash string, keys []string, r change.RowSum) (string, error) {
+// matches is the condition for some rows: by hash without a key, computed once a row, else by each column of the key, in a form
+// that an index serves where there is one.
+func matches(q *change.SumQuery, hash string, keys []string, want []change.RowSum) (string, error) {
+	either := make([]string, len(want))
+	for i, r := range want {
+		if len(keys) == 0 {
+			either[i] = strconv.FormatUint(r.Hash, 10)
+			continue
+		}
+		if len(r.Key) != len(keys) {
+			return "", fmt.Errorf("a key of %d values for %d columns", len(r.Key), len(keys))
+		}
+		and := make([]string, len(keys))
+		for k, text := range r.Key {
+			and[k] = keyEquals(&q.Key[k], keys[k], text)
+		}
+		either[i] = "(" + strings.Join(and, " AND ") + ")"
+	}
 	if len(keys) == 0 {
-		return hash + " = " + strconv.FormatUint(r.Hash, 10), nil
+		return hash + " IN (" + strings.Join(either, ", ") + ")", nil
 	}
-	if len(r.Key) != len(keys) {
-		return "", fmt.Errorf("a key of %d values for %d columns", len(r.Key), len(keys))
-	}
-	and := make([]string, len(keys))
-	for i, text := range r.Key {
-		and[i] = keyEquals(&q.Key[i], keys[i], text)
-	}
-	return "(" + strings.Join(and, " AND ") + ")", nil
+	return "(" + strings.Join(either, " OR ") + ")", nil
 }
 
 func keyEquals(c *change.SumColumn, canonical, text string) string {
 	v := quote(c.Column.Name)
+	if text == nullKey {
+		return "(" + canonical + " IS NULL OR " + canonical + " = " + "0x00)"
+	}
 	if n, ok := new(big.Int).SetString(text, 10); ok && c.Form.Kind == change.FormInteger {
 		return v + " = " + n.String()
 	}

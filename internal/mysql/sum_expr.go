@@ -79,10 +79,55 @@ func (e *End) field(c *change.SumColumn) ([]string, error) {
 func (e *End) longBytes(c *change.SumColumn, text string) string {
 	switch c.Form.Kind {
 	case change.FormBytes, change.FormGeometry:
-		return "CAST(" + quote(c.Column.Name) + " AS BINARY)"
+		return "CAST(" + bytesOf(c.Column) + " AS BINARY)"
 	default:
 		return text
 	}
+}
+
+// bytesOf is what a column holds, as bytes. Characters are those of UTF-8, as they travel: the column's own character set
+// stays behind. An address is its 4 or 16 bytes, since servers differ in how they shorten its text.
+func bytesOf(c *schema.Column) string {
+	switch t := c.Type.(type) {
+	case schema.Text, schema.Enum, schema.Set, schema.JSON:
+		return utf8(c)
+	case schema.Inet:
+		if t.Version == 4 {
+			return "CAST(" + quote(c.Name) + " AS BINARY(4))"
+		}
+		return "CAST(" + quote(c.Name) + " AS BINARY(16))"
+	default:
+		return quote(c.Name)
+	}
+}
+
+// longShown is the greatest length in bytes of a long value's text that Values gives in full.
+const longShown = 64 << 10
+
+// shown is a long value's text for a result: in full up to longShown, beyond it its hash and its length. The server never makes
+// a text for a person that it could not make for lack of room.
+func (e *End) shown(c *change.SumColumn, text string) string {
+	raw := e.longBytes(c, text)
+	most := longShown
+	if c.Form.Kind == change.FormBytes || c.Form.Kind == change.FormGeometry {
+		most /= 2 // two digits a byte
+	}
+	return fmt.Sprintf("IF(LENGTH(%[1]s) > %[2]d, CONCAT('sha256:', SHA2(%[1]s, 256), ' (', LENGTH(%[1]s), ' bytes)'), %[3]s)", raw, most, text)
+}
+
+// decimalText has exactly the form's digits after the point. Zeros beyond the column's scale are text: a DECIMAL has no room for
+// them beside as many digits before the point.
+func decimalText(c *change.SumColumn) string {
+	v, digits := quote(c.Column.Name), c.Form.Precision
+	t, ok := c.Column.Type.(schema.Decimal)
+	if !ok || digits <= t.Scale {
+		return fmt.Sprintf("CAST(%s AS DECIMAL(65,%d))", v, digits)
+	}
+	zeros := strings.Repeat("0", digits-t.Scale)
+	if t.Scale == 0 {
+		zeros = "." + zeros
+	}
+	return fmt.Sprintf("CONCAT(CAST(%s AS DECIMAL(65,%d)), '%s')", v, t.Scale, zeros)
 }
 
 // isNull is the condition under which a value is NULL on the target, accepted losses included; empty when it never is.
@@ -112,11 +157,11 @@ func (e *End) canonical(c *change.SumColumn) (string, error) {
 	case change.FormInteger:
 		return "(" + v + " + 0)", nil // ENUM, BIT and YEAR as numbers, and no ZEROFILL
 	case change.FormDecimal:
-		return fmt.Sprintf("CAST(%s AS DECIMAL(65,%d))", v, c.Form.Precision), nil
+		return decimalText(c), nil
 	case change.FormText, change.FormLabels:
 		return e.text(c), nil
 	case change.FormBytes, change.FormGeometry:
-		return "LOWER(HEX(" + v + "))", nil
+		return "LOWER(HEX(" + bytesOf(c.Column) + "))", nil
 	case change.FormBits:
 		return fmt.Sprintf("LPAD(BIN(%s + 0), %d, '0')", v, c.Form.Precision), nil
 	case change.FormDate:

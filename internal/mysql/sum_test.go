@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -85,6 +86,28 @@ var sumCases = []sumCase{
 	{sql: "ENUM('x','it''s') CHARACTER SET latin1", form: form(change.FormText, 0), values: []string{"'it''s'", "'bad'", "NULL"}, texts: []string{"it's", "", null}},
 	{sql: "BINARY(16)", form: form(change.FormUUID, 0), values: []string{"0x00112233445566778899AABBCCDDEEFF", "NULL", "0x00112233445566778899AABBCCDDEEFE"}, texts: []string{"00112233-4455-6677-8899-aabbccddeeff", null, "00112233-4455-6677-8899-aabbccddeefe"}},
 	{sql: "UUID", form: form(change.FormUUID, 0), values: []string{"'00112233-4455-6677-8899-AABBCCDDEEFF'", "NULL", "'00000000-0000-0000-0000-000000000000'"}, texts: []string{"00112233-4455-6677-8899-aabbccddeeff", null, "00000000-0000-0000-0000-000000000000"}, only: schema.MariaDB},
+	{
+		sql: "INET6", form: form(change.FormBytes, 0), values: []string{"'2001:db8:0:1:1:1:1:1'", "'::ffff:1.2.3.4'", "NULL"},
+		texts: []string{"20010db8000000010001000100010001", "00000000000000000000ffff01020304", null}, only: schema.MariaDB,
+	},
+	{sql: "INET4", form: form(change.FormBytes, 0), values: []string{"'1.2.3.4'", "'255.0.0.0'", "NULL"}, texts: []string{"01020304", "ff000000", null}, only: schema.MariaDB},
+	{sql: "VARCHAR(20) CHARACTER SET latin1", form: form(change.FormBytes, 0), values: []string{"'é'", "_latin1 0x80", "NULL"}, texts: []string{"c3a9", "e282ac", null}},
+	{sql: "TEXT CHARACTER SET utf16", form: long(change.FormBytes), values: []string{"'é'", "''", "NULL"}, texts: []string{"c3a9", "", null}},
+	{sql: "ENUM('é') CHARACTER SET latin1", form: form(change.FormBytes, 0), values: []string{"'é'", "1", "NULL"}, texts: []string{"c3a9", "c3a9", null}},
+	{sql: "DECIMAL(10,2)", form: form(change.FormDecimal, 4), values: []string{"-1.5", "0", "NULL"}, texts: []string{"-1.5000", "0.0000", null}},
+	{sql: "DECIMAL(5) ZEROFILL", form: form(change.FormDecimal, 2), values: []string{"12", "0", "NULL"}, texts: []string{"12.00", "0.00", null}},
+	{
+		sql: "DECIMAL(65,1)", form: form(change.FormDecimal, 40), values: []string{strings.Repeat("9", 64) + ".5", "0.1", "NULL"},
+		texts: []string{strings.Repeat("9", 64) + ".5" + strings.Repeat("0", 39), "0.1" + strings.Repeat("0", 39), null},
+	},
+	{
+		sql: "LONGTEXT CHARACTER SET latin1", form: long(change.FormText), values: []string{"REPEAT('é', 32768)", "REPEAT('é', 32769)", "NULL"},
+		texts: []string{strings.Repeat("é", 32768), strings.Repeat("é", 32769), null},
+	},
+	{
+		sql: "LONGBLOB", form: long(change.FormBytes), values: []string{"REPEAT(0xAB, 32768)", "REPEAT(0xAB, 32769)", "NULL"},
+		texts: []string{strings.Repeat("ab", 32768), strings.Repeat("ab", 32769), null},
+	},
 	{sql: "INET6", form: form(change.FormText, 0), values: []string{"'::1'", "'2001:DB8::'", "NULL"}, texts: []string{"::1", "2001:db8::", null}, only: schema.MariaDB},
 	{
 		sql: "POINT", form: form(change.FormGeometry, 0), values: []string{"ST_GeomFromText('POINT(1 2)')", "NULL", "ST_GeomFromText('POINT(1 2)', 0)"},
@@ -97,6 +120,18 @@ var sumCases = []sumCase{
 }
 
 const pointHex = "000000000101000000000000000000f03f0000000000000040"
+
+// shownText is what Values gives for a text: the text, or the hash and the length of a long value's bytes.
+func shownText(c *sumCase, text string) string {
+	if !c.form.Long || len(text) <= 65536 {
+		return text
+	}
+	raw := []byte(text)
+	if c.form.Kind == change.FormBytes {
+		raw, _ = hex.DecodeString(text)
+	}
+	return fmt.Sprintf("sha256:%x (%d bytes)", sha256.Sum256(raw), len(raw))
+}
 
 // hashOf is the rule in Go.
 func hashOf(cases []sumCase, row int) uint64 {
@@ -176,7 +211,7 @@ func TestSums(t *testing.T) {
 				if c.texts[r] == null {
 					v.Values = append(v.Values, change.Value{Null: true})
 				} else {
-					v.Values = append(v.Values, change.Value{Text: c.texts[r]})
+					v.Values = append(v.Values, change.Value{Text: shownText(&c, c.texts[r])})
 				}
 			}
 			want = append(want, v)
@@ -267,6 +302,71 @@ func TestSumGroups(t *testing.T) {
 	})
 }
 
+// TestKeylessValues asks for every row of a table without a key. Matched by one comparison a row with a hash made for each, this
+// took the square of the rows.
+func TestKeylessValues(t *testing.T) {
+	onSources(t, func(t *testing.T, s *servertest.Server) {
+		src := open(t, s, "CREATE TABLE t (v INT, w DOUBLE)")
+		s.Exec(t, src.url, "INSERT INTO t SELECT n.a * 100 + m.a, 1e-300 FROM (SELECT ORDINAL_POSITION - 1 AS a FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'mysql'"+
+			" AND TABLE_NAME = 'user' AND ORDINAL_POSITION <= 20) n, (SELECT ORDINAL_POSITION - 1 AS a FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'mysql' AND TABLE_NAME = 'user' AND ORDINAL_POSITION <= 40) m")
+		cols := inspect(t, src).Table("t").Columns
+		q := &change.SumQuery{Table: "t", Columns: []change.SumColumn{{Column: cols[0], Form: form(change.FormInteger, 0)}, {Column: cols[1], Form: form(change.FormFloat, 0)}}}
+		rows, err := src.end.RowSums(t.Context(), q)
+		if err != nil || len(rows) != 800 {
+			t.Fatalf("%d rows, %v", len(rows), err)
+		}
+		hash, err := src.end.rowHash(q.Columns)
+		if err != nil {
+			t.Fatal(err)
+		}
+		where, err := matches(q, hash, nil, rows)
+		if err != nil || strings.Count(where, "SHA2(") != 1 {
+			t.Errorf("the condition makes %d hashes a row (%v)", strings.Count(where, "SHA2("), err)
+		}
+		values, err := src.end.Values(t.Context(), q, rows)
+		if err != nil || len(values) != len(rows) {
+			t.Fatalf("values of %d rows, %v", len(values), err)
+		}
+		got := map[string]bool{}
+		for _, v := range values {
+			got[v.Values[0].Text] = true
+		}
+		for n := range 20 {
+			for m := range 40 {
+				if !got[strconv.Itoa(n*100+m)] {
+					t.Errorf("row %d is missing", n*100+m)
+				}
+			}
+		}
+	})
+}
+
+// TestNullInKey reads rows whose key has a NULL: that is a text of its own.
+func TestNullInKey(t *testing.T) {
+	onSources(t, func(t *testing.T, s *servertest.Server) {
+		src := open(t, s, "CREATE TABLE t (k INT, v INT)", "INSERT INTO t VALUES (1, 10), (NULL, 20), (NULL, 30)")
+		q := &change.SumQuery{Table: "t"}
+		for _, c := range inspect(t, src).Table("t").Columns {
+			q.Columns = append(q.Columns, change.SumColumn{Column: c, Form: form(change.FormInteger, 0)})
+		}
+		q.Key = q.Columns[:1]
+		rows, err := src.end.RowSums(t.Context(), q)
+		if err != nil || len(rows) != 3 {
+			t.Fatalf("rows %+v, %v", rows, err)
+		}
+		nulls := 0
+		for _, r := range rows {
+			if r.Key[0] == "\x00" {
+				nulls++
+			}
+		}
+		values, err := src.end.Values(t.Context(), q, []change.RowSum{{Key: []string{"\x00"}}})
+		if err != nil || nulls != 2 || len(values) != 2 || values[0].Values[1].Text == values[1].Values[1].Text {
+			t.Errorf("%d keys are NULL; values %+v, %v", nulls, values, err)
+		}
+	})
+}
+
 // TestSumTooLong sums a row whose text outgrows max_allowed_packet: that is an error, never a NULL that passes for equal.
 func TestSumTooLong(t *testing.T) {
 	onSources(t, func(t *testing.T, s *servertest.Server) {
@@ -290,6 +390,17 @@ func TestSumTooLong(t *testing.T) {
 			_, err := src.end.Sums(t.Context(), q)
 			if c.want == "" && err != nil || c.want != "" && fault.ClassOf(err) != c.want {
 				t.Errorf("%s: %v", reason, err)
+			}
+			values, err := src.end.Values(t.Context(), q, []change.RowSum{{Key: []string{"2"}}})
+			if c.want != "" {
+				if fault.ClassOf(err) != c.want {
+					t.Errorf("%s: values %+v, %v", reason, values, err)
+				}
+				continue
+			}
+			want := change.Value{Text: fmt.Sprintf("sha256:%x (%d bytes)", sha256.Sum256(bytes.Repeat([]byte("x"), half)), half)}
+			if err != nil || len(values) != 1 || values[0].Values[1] != want {
+				t.Errorf("%s: values %+v, %v", reason, values, err)
 			}
 		}
 	})
