@@ -111,8 +111,9 @@ type Summer interface {
 	// RowSums returns every row of the query's range or bucket. Callers narrow first.
 	RowSums(ctx context.Context, q *SumQuery) ([]RowSum, error)
 	// Values returns the canonical texts, in the order of q.Columns, of the rows with those
-	// keys (or, without a key, those hashes), in no order; each comes with its RowSum. Long
-	// forms come as the value itself.
+	// keys (or, without a key, those hashes), in no order; each comes with its RowSum. A
+	// long form's text of more than 64 KiB comes as "sha256:", the lower-case hex SHA-256 of the
+	// value's bytes (those of the row's text), and " (N bytes)", N being how many they are.
 	Values(ctx context.Context, q *SumQuery, rows []RowSum) ([]RowValues, error)
 }
 

@@ -158,7 +158,7 @@ func (e *End) each(ctx context.Context, sql string, args, dest []any, fn func() 
 // never made, or was dropped, lets NULLs in, and the rows must be told apart all the same.
 func (e *End) RowSums(ctx context.Context, q *change.SumQuery) ([]change.RowSum, error) {
 	op := fmt.Sprintf("hash the rows of %s.%s", e.schema, q.Table)
-	extra, names := texts("c", q.Key)
+	extra, names := texts("c", q.Key, text)
 	from, err := e.sumSQL(q).rows(extra, "")
 	if err != nil {
 		return nil, err
@@ -179,8 +179,8 @@ func (e *End) RowSums(ctx context.Context, q *change.SumQuery) ([]change.RowSum,
 	return sums, e.fail(op, err)
 }
 
-// texts returns the canonical texts of columns as further outputs, and their names.
-func texts(prefix string, cols []change.SumColumn) (extra string, names []string) {
+// texts returns texts of columns as further outputs, and their names.
+func texts(prefix string, cols []change.SumColumn, text func(change.SumColumn) string) (extra string, names []string) {
 	var b strings.Builder
 	for i, c := range cols {
 		name := prefix + strconv.Itoa(i)
@@ -216,13 +216,14 @@ func keyOf(texts []*string) []string {
 }
 
 // Values implements change.Summer. Rows without a key that are the same in every
-// value come once, with their number.
+// value come once, with their number. A long form's text of more than 64 KiB comes as
+// "sha256:", the hex hash of the value's bytes and " (N bytes)".
 func (e *End) Values(ctx context.Context, q *change.SumQuery, rows []change.RowSum) ([]change.RowValues, error) {
 	if len(rows) == 0 {
 		return nil, nil
 	}
-	keyTexts, keyNames := texts("c", q.Key)
-	valueTexts, names := texts("v", q.Columns)
+	keyTexts, keyNames := texts("c", q.Key, text)
+	valueTexts, names := texts("v", q.Columns, shown)
 	where, args := wanted(q, rows)
 	from, err := e.sumSQL(q).rows(keyTexts+valueTexts, where)
 	if err != nil {

@@ -304,3 +304,50 @@ func TestNullKey(t *testing.T) {
 		}
 	})
 }
+
+// TestLongValues sees that long values come back whole up to 64 KiB of text, then as
+// their hash, with a key and without.
+func TestLongValues(t *testing.T) {
+	onEachServer(t, func(t *testing.T, d *database) {
+		exec(t, d.owner, "CREATE SCHEMA app", "CREATE TABLE app.t (id integer, t text, b bytea, j json, short text)",
+			`INSERT INTO app.t VALUES (1, repeat('é', 32768), decode(repeat('0a', 32768), 'hex'), '"x"', repeat('s', 70000)),
+				(2, repeat('é', 32768) || 'x', decode(repeat('0a', 32769), 'hex'), to_json(repeat('x', 70000)), NULL), (3, NULL, NULL, NULL, NULL)`)
+		col := func(name schema.Name, ty schema.Type, k change.FormKind, long bool) change.SumColumn {
+			return change.SumColumn{Column: &schema.Column{Name: name, Type: ty, Nullable: true}, Form: change.Form{Kind: k, Long: long}}
+		}
+		id := col("id", schema.Int{Bits: 32}, change.FormInteger, false)
+		q := &change.SumQuery{Table: "t", Columns: []change.SumColumn{
+			col("t", schema.Text{}, change.FormText, true), col("b", schema.Binary{}, change.FormBytes, true),
+			col("j", schema.JSON{}, change.FormText, true), col("short", schema.Text{}, change.FormText, false),
+		}}
+		text, raw := strings.Repeat("é", 32768), strings.Repeat("\n", 32768)
+		doc := `"` + strings.Repeat("x", 70000) + `"`
+		hashed := func(s string) change.Value {
+			return change.Value{Text: fmt.Sprintf("sha256:%s (%d bytes)", hexSHA(s), len(s))}
+		}
+		want := [][]change.Value{
+			{{Text: text}, {Text: strings.Repeat("0a", 32768)}, {Text: `"x"`}, {Text: strings.Repeat("s", 70000)}},
+			{hashed(text + "x"), hashed(raw + "\n"), hashed(doc), {Null: true}},
+			{{Null: true}, {Null: true}, {Null: true}, {Null: true}},
+		}
+		e := d.open(t)
+		for _, key := range [][]change.SumColumn{{id}, nil} {
+			q.Key = key
+			sums, err := e.RowSums(t.Context(), q)
+			if err != nil || len(sums) != 3 {
+				t.Fatal(len(sums), err)
+			}
+			got, err := e.Values(t.Context(), q, sums)
+			if err != nil || len(got) != 3 {
+				t.Fatal(len(got), err)
+			}
+			// The rows in order: the whole one has the longest text, the NULLs have none.
+			slices.SortFunc(got, func(a, b change.RowValues) int { return cmp.Compare(len(b.Values[0].Text), len(a.Values[0].Text)) })
+			for i := range want {
+				if !slices.Equal(got[i].Values, want[i]) {
+					t.Errorf("row %d with %d key columns has other values", i+1, len(key))
+				}
+			}
+		}
+	})
+}

@@ -94,16 +94,40 @@ func rawBytes(col string, t schema.Type) string {
 	return col
 }
 
-// hexHash is the lower-case hex SHA-256 of a long value's bytes.
-func hexHash(c change.SumColumn) string {
+// longBytes are the bytes of a long value that its hash is of.
+func longBytes(c change.SumColumn) string {
+	col := quote(c.Column.Name)
 	switch c.Form.Kind {
 	case change.FormBytes:
-		return fmt.Sprintf("encode(sha256(%s), 'hex')", rawBytes(quote(c.Column.Name), c.Column.Type))
+		return rawBytes(col, c.Column.Type)
 	case change.FormGeometry:
-		return fmt.Sprintf("encode(sha256(%s), 'hex')", geometryBytes(quote(c.Column.Name), c.Column.Type))
+		return geometryBytes(col, c.Column.Type)
 	default:
-		return fmt.Sprintf("encode(sha256(convert_to(%s, 'UTF8')), 'hex')", text(c))
+		return "convert_to(" + text(c) + ", 'UTF8')"
 	}
+}
+
+// hexHash is the lower-case hex SHA-256 of a long value's bytes.
+func hexHash(c change.SumColumn) string {
+	return "encode(sha256(" + longBytes(c) + "), 'hex')"
+}
+
+// longestShown is the longest canonical text of a long form, in bytes, that Values returns whole.
+const longestShown = 64 << 10
+
+// shown is the text that Values returns: of a long form's longer value its hash and its
+// length, so that neither end needs memory for it.
+func shown(c change.SumColumn) string {
+	if !c.Form.Long {
+		return text(c)
+	}
+	limit := longestShown
+	if c.Form.Kind == change.FormBytes || c.Form.Kind == change.FormGeometry {
+		limit /= 2 // the text is hex
+	}
+	bytes := longBytes(c)
+	return fmt.Sprintf("CASE WHEN octet_length(%s) > %d THEN 'sha256:' || %s || ' (' || octet_length(%s) || ' bytes)' ELSE %s END",
+		bytes, limit, hexHash(c), bytes, text(c))
 }
 
 // terminated tells the forms whose texts cannot hold a semicolon: they end with
