@@ -80,6 +80,9 @@ func (r *reader) stream(ctx context.Context, s *change.Select, rg change.Range, 
 	if err != nil {
 		return nil, err
 	}
+	if err := planned(s, rows.Columns(), r.conn.Capabilities()); err != nil {
+		return nil, r.abandon(err)
+	}
 	b, err := swap(nil)
 	if err != nil {
 		return nil, r.abandon(err)
