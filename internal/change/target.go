@@ -125,6 +125,9 @@ type Queue interface {
 
 // Record is the ledger's entry of one migration.
 type Record struct {
+	// ID tells this migration from an earlier or later one into the same schema. Create and
+	// Open set it.
+	ID       int64
 	Schema   schema.Name     // target schema: the migration's name
 	Source   string          // host:port/database, for people; never a secret
 	SourceID string          // what tells one source server from another
@@ -149,8 +152,9 @@ type Ledger interface {
 	// Amend replaces the record's plan and drops NOT NULL from columns, in one transaction:
 	// losses were accepted after the copy had begun.
 	Amend(ctx context.Context, name schema.Name, plan json.RawMessage, relax []Relax) error
-	// Queue hands out the tasks of the migration into that schema.
-	Queue(name schema.Name) Queue
+	// Queue hands out the tasks of the migration that Open or Create returned. Once that
+	// one is dropped, it refuses (fault.Refused), though another may go into the same schema.
+	Queue(r *Record) Queue
 }
 
 // Progress is what the ledger says of one table.

@@ -42,7 +42,7 @@ func (m *Migration) Copy(ctx context.Context) (*CopyResult, error) {
 		return nil, err
 	}
 	c := &snapshot.Copier{
-		Source: m.Source, Queue: m.Target.Queue(rec.Schema), Tables: tables(plan), At: rec.Position,
+		Source: m.Source, Queue: m.Target.Queue(rec), Tables: tables(plan), At: rec.Position,
 		Lanes: m.lanes(), Retry: m.retry(), Events: m.Events, Log: m.Log,
 	}
 	if err := m.announce(ctx, rec, plan); err != nil {

@@ -146,7 +146,7 @@ func (m *Migration) Status(ctx context.Context) (*Status, error) {
 	if s.Losses, err = m.Target.Losses(ctx, r.Schema); err != nil {
 		return nil, err
 	}
-	s.Left, err = m.Target.Queue(r.Schema).Left(ctx)
+	s.Left, err = m.Target.Queue(r).Left(ctx)
 	return s, err
 }
 

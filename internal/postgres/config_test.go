@@ -76,7 +76,7 @@ func TestFreshPassword(t *testing.T) {
 		}
 		defer e.Close()
 		first := asked.Load()
-		if _, err := e.Queue("app").Claim(t.Context(), nil); err == nil {
+		if _, err := e.Queue(&change.Record{ID: 1, Schema: "app"}).Claim(t.Context(), nil); err == nil {
 			t.Error("claimed without a ledger")
 		}
 		if asked.Load() <= first {

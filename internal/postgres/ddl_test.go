@@ -133,7 +133,7 @@ func asPrinted(db *schema.Database) {
 // drain runs every statement that is left and returns how many.
 func drain(t *testing.T, e *End) int {
 	t.Helper()
-	q := e.Queue("app")
+	q := queueOf(t, e)
 	for n := 0; ; n++ {
 		ok, err := q.Claim(t.Context(), func(ctx context.Context, task *change.Task, w change.Work) (change.Done, error) {
 			if err := w.Exec(ctx, task.SQL); err != nil {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -28,9 +30,9 @@ func (e *End) Open(ctx context.Context, name schema.Name) (*change.Record, error
 
 func (e *End) record(ctx context.Context, q querier, name schema.Name) (*change.Record, error) {
 	var r change.Record
-	err := q.QueryRow(ctx, `SELECT schema, source, source_id, plan, position, created
+	err := q.QueryRow(ctx, `SELECT id, schema, source, source_id, plan, position, created
 		FROM bascule.migration WHERE schema = $1`, name).
-		Scan(&r.Schema, &r.Source, &r.SourceID, &r.Plan, &r.Position, &r.Created)
+		Scan(&r.ID, &r.Schema, &r.Source, &r.SourceID, &r.Plan, &r.Position, &r.Created)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
@@ -63,12 +65,11 @@ func (e *End) Create(ctx context.Context, r change.Record, stmts []change.Statem
 		if err := refuseExisting(ctx, tx, r.Schema, stmts); err != nil {
 			return err
 		}
-		id, err := insertRecord(ctx, tx, &r)
-		if err != nil {
+		if err := insertRecord(ctx, tx, &r); err != nil {
 			return err
 		}
 		made = &r
-		return e.fill(ctx, tx, id, &r, stmts, tasks)
+		return e.fill(ctx, tx, &r, stmts, tasks)
 	})
 	if err != nil {
 		return nil, e.fail(op, err)
@@ -77,7 +78,7 @@ func (e *End) Create(ctx context.Context, r change.Record, stmts []change.Statem
 }
 
 // fill makes the schema, notes what came to be by it, and adds the tasks.
-func (e *End) fill(ctx context.Context, tx pgx.Tx, id int, r *change.Record, stmts []change.Statement, tasks []change.Task) error {
+func (e *End) fill(ctx context.Context, tx pgx.Tx, r *change.Record, stmts []change.Statement, tasks []change.Task) error {
 	before, err := objectsIn(ctx, tx, r.Schema)
 	if err != nil {
 		return err
@@ -97,14 +98,14 @@ func (e *End) fill(ctx context.Context, tx pgx.Tx, id int, r *change.Record, stm
 	var objects [][]any
 	for _, o := range after {
 		if !slices.Contains(before, o) {
-			objects = append(objects, []any{id, o.Kind, o.Name})
+			objects = append(objects, []any{r.ID, o.Kind, o.Name})
 		}
 	}
 	_, err = tx.CopyFrom(ctx, pgx.Identifier{"bascule", "object"}, []string{"migration", "kind", "name"}, pgx.CopyFromRows(objects))
 	if err != nil {
 		return err
 	}
-	if err := insertTasks(ctx, tx, id, stmts, tasks); err != nil {
+	if err := insertTasks(ctx, tx, r.ID, stmts, tasks); err != nil {
 		return err
 	}
 	// Without statistics the planner could choose to sort all open tasks at every claim.
@@ -169,7 +170,10 @@ func refuseExisting(ctx context.Context, tx pgx.Tx, name schema.Name, stmts []ch
 	}
 }
 
-func insertRecord(ctx context.Context, tx pgx.Tx, r *change.Record) (id int, err error) {
+// insertRecord draws the migration's id. A counter would begin anew with the ledger, which
+// the last drop removes, and a worker of the dropped migration would take the next for its own.
+func insertRecord(ctx context.Context, tx pgx.Tx, r *change.Record) error {
+	r.ID = rand.Int64N(math.MaxInt64) + 1
 	if r.Created.IsZero() {
 		r.Created = time.Now()
 	}
@@ -177,14 +181,14 @@ func insertRecord(ctx context.Context, tx pgx.Tx, r *change.Record) (id int, err
 	if len(r.Plan) == 0 {
 		r.Plan = json.RawMessage("null")
 	}
-	err = tx.QueryRow(ctx, `INSERT INTO bascule.migration (schema, source, source_id, plan, position, created)
-		VALUES ($1, $2, $3, $4, $5, $6) RETURNING id`,
-		string(r.Schema), r.Source, r.SourceID, r.Plan, string(r.Position), r.Created).Scan(&id)
-	return id, err
+	_, err := tx.Exec(ctx, `INSERT INTO bascule.migration (id, schema, source, source_id, plan, position, created)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		r.ID, string(r.Schema), r.Source, r.SourceID, r.Plan, string(r.Position), r.Created)
+	return err
 }
 
 // insertTasks adds the tasks, then the statements of later stages.
-func insertTasks(ctx context.Context, tx pgx.Tx, id int, stmts []change.Statement, tasks []change.Task) error {
+func insertTasks(ctx context.Context, tx pgx.Tx, id int64, stmts []change.Statement, tasks []change.Task) error {
 	all := slices.Clone(tasks)
 	for _, s := range stmts {
 		if s.Stage != change.StageSchema {

@@ -29,7 +29,7 @@ CREATE TABLE bascule.ledger_version (version integer NOT NULL);
 INSERT INTO bascule.ledger_version VALUES (0);
 CREATE SEQUENCE bascule.attempts;
 CREATE TABLE bascule.migration (
-	id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	id bigint PRIMARY KEY,
 	schema text NOT NULL UNIQUE,
 	source text NOT NULL,
 	source_id text NOT NULL,
@@ -38,9 +38,10 @@ CREATE TABLE bascule.migration (
 	created timestamptz NOT NULL,
 	finished timestamptz
 );
+COMMENT ON COLUMN bascule.migration.id IS 'drawn at random, so that a ledger made anew does not repeat it';
 COMMENT ON COLUMN bascule.migration.finished IS 'when the last task had ended, durably';
 CREATE TABLE bascule.object (
-	migration integer NOT NULL REFERENCES bascule.migration ON DELETE CASCADE,
+	migration bigint NOT NULL REFERENCES bascule.migration ON DELETE CASCADE,
 	kind text NOT NULL,
 	name text NOT NULL,
 	PRIMARY KEY (migration, kind, name)
@@ -48,7 +49,7 @@ CREATE TABLE bascule.object (
 COMMENT ON TABLE bascule.object IS 'what the migration made, and therefore may drop';
 CREATE TABLE bascule.task (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	migration integer NOT NULL REFERENCES bascule.migration ON DELETE CASCADE,
+	migration bigint NOT NULL REFERENCES bascule.migration ON DELETE CASCADE,
 	rank bigint NOT NULL,
 	kind text NOT NULL,
 	tbl text NOT NULL,
@@ -70,7 +71,7 @@ COMMENT ON COLUMN bascule.task.attempt IS 'the value of bascule.attempts of the 
 CREATE INDEX task_open ON bascule.task (migration, rank, id) WHERE NOT done;
 CREATE INDEX task_stage ON bascule.task (migration, tbl, stage, kind) WHERE NOT done;
 CREATE TABLE bascule.loss (
-	migration integer NOT NULL REFERENCES bascule.migration ON DELETE CASCADE,
+	migration bigint NOT NULL REFERENCES bascule.migration ON DELETE CASCADE,
 	code text NOT NULL,
 	tbl text NOT NULL,
 	col text NOT NULL,

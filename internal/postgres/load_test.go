@@ -112,7 +112,7 @@ func inTask(t *testing.T, e *End, fn func(context.Context, change.Work) error) e
 	if _, err := e.Create(t.Context(), change.Record{Schema: "app"}, nil, []change.Task{chunk("t", 1)}); err != nil {
 		t.Fatal(err)
 	}
-	ok, err := e.Queue("app").Claim(t.Context(), func(ctx context.Context, _ *change.Task, w change.Work) (change.Done, error) {
+	ok, err := queueOf(t, e).Claim(t.Context(), func(ctx context.Context, _ *change.Task, w change.Work) (change.Done, error) {
 		return change.Done{}, fn(ctx, w)
 	})
 	if !ok {
@@ -332,7 +332,7 @@ func TestLoadFails(t *testing.T) {
 			}
 		}
 		// The task is still there for whoever comes next.
-		if left, err := e.Queue("app").Left(t.Context()); left != 1 || err != nil {
+		if left, err := queueOf(t, e).Left(t.Context()); left != 1 || err != nil {
 			t.Errorf("left = %d, %v", left, err)
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,12 +21,13 @@ import (
 // queue hands out the tasks of one migration. It is safe for concurrent use.
 type queue struct {
 	end  *End
+	id   int64
 	name schema.Name
 }
 
-// Queue returns the queue of the migration into that schema, which Create must
-// have made.
-func (e *End) Queue(name schema.Name) change.Queue { return &queue{e, name} }
+// Queue returns the queue of a migration that Create or Open returned. When it was
+// dropped since, its methods refuse, also when another goes into the same schema.
+func (e *End) Queue(r *change.Record) change.Queue { return &queue{e, r.ID, r.Schema} }
 
 // readyChunks is how many open chunks of a table make its walk wait: enough that
 // no lane runs dry while one step is walked.
@@ -38,7 +40,7 @@ const readyChunks = 4
 const claimSQL = `WITH c AS MATERIALIZED (
 	SELECT id, kind, tbl, stage, parent, after, upto, lim, sql, what, rank
 	FROM bascule.task t
-	WHERE migration = (SELECT id FROM bascule.migration WHERE schema = $1) AND NOT done
+	WHERE migration = $1 AND NOT done
 		AND (kind <> 'walk' OR $2::bigint > (SELECT count(*) FROM (
 			SELECT FROM bascule.task r WHERE r.migration = t.migration AND r.tbl = t.tbl
 				AND r.stage = t.stage AND r.kind = 'chunk' AND NOT r.done LIMIT $2) ready))
@@ -66,7 +68,7 @@ func (q *queue) Claim(ctx context.Context, fn func(context.Context, *change.Task
 	defer c.Release()
 	t, err := q.lock(ctx, c)
 	if err != nil || t == nil {
-		return false, q.end.fail("claim a task", err)
+		return false, q.fail("claim a task", err)
 	}
 	done, err := fn(ctx, &t.Task, &work{end: q.end, schema: q.name, task: t, conn: c.Conn()})
 	if err != nil {
@@ -93,7 +95,7 @@ func rollback(ctx context.Context, c *pgxpool.Conn) {
 func (q *queue) lock(ctx context.Context, c *pgxpool.Conn) (*claimed, error) {
 	b := &pgx.Batch{}
 	b.Queue("BEGIN")
-	b.Queue(claimSQL, string(q.name), int64(readyChunks))
+	b.Queue(claimSQL, q.id, int64(readyChunks))
 	res := c.SendBatch(ctx, b)
 	_, err := res.Exec()
 	var t *claimed
@@ -104,7 +106,7 @@ func (q *queue) lock(ctx context.Context, c *pgxpool.Conn) (*claimed, error) {
 		return nil, err
 	}
 	if t == nil {
-		if t, err = scanTask(c.QueryRow(ctx, claimSQL, string(q.name), int64(1)<<40)); err != nil {
+		if t, err = scanTask(c.QueryRow(ctx, claimSQL, q.id, int64(1)<<40)); err != nil {
 			return nil, err
 		}
 	}
@@ -154,7 +156,7 @@ func (q *queue) finish(ctx context.Context, c *pgxpool.Conn, t *claimed, d chang
 		b.Queue(addSQL, t.ID, rankAfter(t, &a), string(a.Kind), [][]byte(a.Range.After), [][]byte(a.Range.UpTo), a.Limit, a.SQL, a.What)
 	}
 	b.Queue(markSQL, t.ID, d.Rows, d.Bytes, string(d.At), t.attempt)
-	b.Queue(endSQL, t.ID, len(d.Add) > 0, string(q.name))
+	b.Queue(endSQL, t.ID, len(d.Add) > 0, q.channel())
 	for _, k := range sortedLosses(d.Losses) {
 		b.Queue(lossSQL, t.ID, string(k.Code), k.Table, k.Column, d.Losses[k])
 	}
@@ -196,24 +198,36 @@ func (q *queue) Left(ctx context.Context) (int64, error) {
 	var n int64
 	var finished, found bool
 	err := q.end.control.QueryRow(ctx, `SELECT m.id IS NOT NULL, finished IS NOT NULL, (SELECT count(*) FROM bascule.task t WHERE t.migration = m.id AND NOT done)
-		FROM (SELECT 1) one LEFT JOIN bascule.migration m ON schema = $1`, string(q.name)).Scan(&found, &finished, &n)
+		FROM (SELECT 1) one LEFT JOIN bascule.migration m ON m.id = $1`, q.id).Scan(&found, &finished, &n)
 	if err != nil {
-		return 0, q.end.fail("count the tasks left", err)
+		return 0, q.fail("count the tasks left", err)
 	}
 	if !found {
-		return 0, q.missing()
+		return 0, q.missing("count the tasks left")
 	}
 	if n > 0 || finished {
 		return n, nil
 	}
-	_, err = q.end.control.Exec(ctx, "UPDATE bascule.migration SET finished = now() WHERE schema = $1 AND finished IS NULL", string(q.name))
-	return 0, q.end.fail("note that no task is left", err)
+	_, err = q.end.control.Exec(ctx, "UPDATE bascule.migration SET finished = now() WHERE id = $1 AND finished IS NULL", q.id)
+	return 0, q.fail("note that no task is left", err)
 }
 
-func (q *queue) missing() error {
-	return fault.New(fault.Refused, "count the tasks left", fmt.Errorf("the ledger has no migration into schema %q any more", q.name),
+// fail is that of the end, except that a ledger that is gone, gone with its last
+// migration, is a refusal.
+func (q *queue) fail(op string, err error) error {
+	if p := unwrapPg(err); p != nil && (p.Code == "42P01" || p.Code == "3F000") {
+		return q.missing(op)
+	}
+	return q.end.fail(op, err)
+}
+
+func (q *queue) missing(op string) error {
+	return fault.New(fault.Refused, op, fmt.Errorf("the ledger no longer has this migration into schema %q", q.name),
 		"somebody dropped it meanwhile: run bascule db status, then bascule db copy")
 }
+
+// channel is what processes of one migration say to each other.
+func (q *queue) channel() string { return strconv.FormatInt(q.id, 10) }
 
 // Idle waits until a process says that tasks became runnable, at most d. A
 // connection that listens is kept for the next call, so that what is said between
@@ -230,7 +244,7 @@ func (q *queue) Idle(ctx context.Context, d time.Duration) error {
 	defer cancel()
 	for {
 		n, err := c.Conn().WaitForNotification(wait)
-		if err == nil && n.Payload != string(q.name) {
+		if err == nil && n.Payload != q.channel() {
 			continue
 		}
 		timedOut := err != nil && wait.Err() != nil

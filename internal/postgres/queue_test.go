@@ -21,6 +21,23 @@ import (
 
 func nameOf(s string) schema.Name { return schema.Name(s) }
 
+// queueOf is the queue of the migration into schema app that the ledger has now. Callers
+// of other goroutines see a failure as an error of the test.
+func queueOf(t *testing.T, e *End) change.Queue {
+	t.Helper()
+	for {
+		r, err := e.Open(t.Context(), "app")
+		switch {
+		case fault.ClassOf(err) == fault.Connect: // somebody kills connections
+		case err != nil || r == nil:
+			t.Errorf("open the ledger: %v, %v", r, err)
+			return e.Queue(&change.Record{Schema: "app"})
+		default:
+			return e.Queue(r)
+		}
+	}
+}
+
 func chunk(table string, n int) change.Task {
 	return change.Task{
 		Kind: change.TaskChunk, Table: nameOf(table), Stage: change.StageCopy, Limit: int64(n),
@@ -80,7 +97,7 @@ func TestKilledWorkers(t *testing.T) {
 // insertAll claims until nothing is left and returns how often it lost its connection.
 func insertAll(t *testing.T, e *End) (lost int) {
 	t.Helper()
-	q := e.Queue("app")
+	q := queueOf(t, e)
 	for {
 		ok, err := q.Claim(t.Context(), func(ctx context.Context, task *change.Task, w change.Work) (change.Done, error) {
 			err := w.Exec(ctx, fmt.Sprintf("INSERT INTO app.t0 VALUES (%d); SELECT pg_sleep(0.005)", task.Limit))
@@ -137,7 +154,7 @@ func TestOrder(t *testing.T) {
 		}
 		var order []string
 		walks := 0
-		q := e.Queue("app")
+		q := queueOf(t, e)
 		for {
 			ok, err := q.Claim(t.Context(), func(_ context.Context, task *change.Task, _ change.Work) (change.Done, error) {
 				order = append(order, strings.TrimSpace(fmt.Sprintf("%s %s %s", task.Table, task.Kind, task.What)))
@@ -180,7 +197,7 @@ func TestHeldTasks(t *testing.T) {
 		if _, err := e.Create(t.Context(), change.Record{Schema: "app"}, append(tables(1), index), []change.Task{chunk("t0", 1)}); err != nil {
 			t.Fatal(err)
 		}
-		q := e.Queue("app")
+		q := queueOf(t, e)
 		nothing := func(context.Context, *change.Task, change.Work) (change.Done, error) { return change.Done{}, nil }
 		ok, err := q.Claim(t.Context(), func(ctx context.Context, got *change.Task, w change.Work) (change.Done, error) {
 			want := chunk("t0", 1)
@@ -289,7 +306,7 @@ func TestClaimCost(t *testing.T) {
 		if _, err := e.Create(t.Context(), change.Record{Schema: "app"}, stmts, tasks); err != nil {
 			t.Fatal(err)
 		}
-		q := e.Queue("app")
+		q := queueOf(t, e)
 		median := func() time.Duration {
 			took := make([]time.Duration, 50)
 			for i := range took {
@@ -315,6 +332,58 @@ func TestClaimCost(t *testing.T) {
 		})
 		if err != nil {
 			t.Fatal(err)
+		}
+	})
+}
+
+// TestStaleQueue drops a migration under a worker and makes another into the same
+// schema: the worker's queue must not hand out the new one's tasks.
+func TestStaleQueue(t *testing.T) {
+	nothing := func(context.Context, *change.Task, change.Work) (change.Done, error) { return change.Done{}, nil }
+	refused := func(t *testing.T, q change.Queue) {
+		t.Helper()
+		ok, err := q.Claim(t.Context(), nothing)
+		if ok || err != nil && fault.ClassOf(err) != fault.Refused {
+			t.Errorf("claimed with a stale queue: %v, %v", ok, err)
+		}
+		if n, err := q.Left(t.Context()); fault.ClassOf(err) != fault.Refused || fault.HintOf(err) == "" {
+			t.Errorf("left of a dropped migration = %d, %v", n, err)
+		}
+		if err := q.Idle(t.Context(), time.Millisecond); err != nil {
+			t.Errorf("Idle = %v", err)
+		}
+	}
+	onEachServer(t, func(t *testing.T, d *database) {
+		// Beside another migration the ledger stays when this one is dropped; alone it goes with it.
+		for _, alone := range []bool{true, false} {
+			e, worker := d.open(t), d.open(t)
+			if !alone {
+				if _, err := e.Create(t.Context(), change.Record{Schema: "other"}, nil, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			old, err := e.Create(t.Context(), change.Record{Schema: "app", SourceID: "old"}, tables(1), []change.Task{chunk("t0", 1), chunk("t0", 2)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			stale := worker.Queue(old)
+			if ok, err := stale.Claim(t.Context(), nothing); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+			if _, err := e.Drop(t.Context(), "app", false); err != nil {
+				t.Fatal(err)
+			}
+			refused(t, stale)
+			if _, err := e.Create(t.Context(), change.Record{Schema: "app", SourceID: "new"}, tables(1), []change.Task{chunk("t0", 1)}); err != nil {
+				t.Fatal(err)
+			}
+			refused(t, stale)
+			if left, err := queueOf(t, worker).Left(t.Context()); left != 1 || err != nil {
+				t.Errorf("left of the new migration = %d, %v", left, err)
+			}
+			if _, err := e.Drop(t.Context(), "app", false); err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
 }
