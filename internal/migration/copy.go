@@ -3,7 +3,6 @@ package migration
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
@@ -95,8 +94,8 @@ func (m *Migration) create(ctx context.Context) (*change.Record, error) {
 	if rec.SourceID, rec.Source, err = m.Source.Identity(ctx); err != nil {
 		return nil, err
 	}
-	if rec.Plan, err = json.Marshal(in); err != nil {
-		return nil, fmt.Errorf("store the plan: %w", err)
+	if rec.Plan, err = (&stored{*in, m.Filter}).marshal(); err != nil {
+		return nil, err
 	}
 	if rec.Position, err = m.Source.Position(ctx); err != nil {
 		return nil, err
@@ -158,95 +157,6 @@ func refuse(fs []finding.Finding) error {
 	return fault.New(class, "prepare the copy", errors.New(strings.Join(what, "; ")), strings.Join(do, "; "))
 }
 
-// join takes the recorded plan, checks that it is about the same source and
-// options, and amends it with losses that were accepted since.
-func (m *Migration) join(ctx context.Context, rec *change.Record) (*change.Record, *convert.Plan, error) {
-	id, label, err := m.Source.Identity(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	if id != rec.SourceID {
-		return nil, nil, fault.New(fault.Refused, "resume the copy",
-			fmt.Errorf("schema %q is being filled from %s (%s), and this is %s (%s)", rec.Schema, rec.Source, rec.SourceID, label, id),
-			"use the same source, another --schema, or remove the old copy with: bascule db drop")
-	}
-	in, plan, err := recorded(rec)
-	if err != nil {
-		return nil, nil, err
-	}
-	added := missing(m.Options.Accept, in.Options.Accept)
-	if err := sameOptions(m.Options, in.Options); err != nil {
-		return nil, nil, err
-	}
-	if len(added) == 0 {
-		return rec, plan, nil
-	}
-	in.Options.Accept = append(in.Options.Accept, added...)
-	return m.amend(ctx, rec, in, plan)
-}
-
-// amend stores a plan that accepts more losses. Accepting a loss can only relax
-// columns, so rows that are already there stay valid.
-func (m *Migration) amend(ctx context.Context, rec *change.Record, in *convert.Input, old *convert.Plan) (*change.Record, *convert.Plan, error) {
-	plan, err := convert.New(*in)
-	if err != nil {
-		return nil, nil, err
-	}
-	stored, err := json.Marshal(in)
-	if err != nil {
-		return nil, nil, fmt.Errorf("store the plan: %w", err)
-	}
-	amended := *rec
-	amended.Plan = stored
-	if err := m.Target.Amend(ctx, rec.Schema, stored, relaxed(old.Target, plan.Target)); err != nil {
-		return nil, nil, err
-	}
-	return &amended, plan, nil
-}
-
-// relaxed lists the columns that were NOT NULL and no longer are.
-func relaxed(before, after *schema.Database) []change.Relax {
-	var out []change.Relax
-	for _, t := range after.Tables {
-		b := before.Table(t.Name)
-		if b == nil {
-			continue
-		}
-		for _, c := range t.Columns {
-			if o := b.Column(c.Name); o != nil && !o.Nullable && c.Nullable {
-				out = append(out, change.Relax{Table: t.Name, Column: c.Name})
-			}
-		}
-	}
-	return out
-}
-
-func missing(want, have []string) []string {
-	var out []string
-	for _, w := range want {
-		if !slices.Contains(have, w) {
-			out = append(out, w)
-		}
-	}
-	return out
-}
-
-// sameOptions refuses to go on with options that would have made another plan.
-func sameOptions(now, then convert.Options) error {
-	now.Accept, then.Accept = nil, nil
-	now.Schema, then.Schema = cmp.Or(now.Schema, "public"), cmp.Or(then.Schema, "public")
-	a, err1 := json.Marshal(now)
-	b, err2 := json.Marshal(then)
-	if err := errors.Join(err1, err2); err != nil {
-		return err
-	}
-	if string(a) == string(b) {
-		return nil
-	}
-	return fault.New(fault.Refused, "resume the copy", fmt.Errorf("it was begun with other options: %s, and now they are %s", b, a),
-		"use the same options, or begin anew after: bascule db drop")
-}
-
 // announce tells what is to be copied and what is already there.
 func (m *Migration) announce(ctx context.Context, rec *change.Record, plan *convert.Plan) error {
 	done, err := m.Target.Progress(ctx, rec.Schema)
@@ -288,7 +198,7 @@ func (m *Migration) explain(ctx context.Context, rec *change.Record, cause error
 		return errors.Join(cause, err)
 	}
 	in.Answers = append(in.Answers, answers...)
-	plan, err := convert.New(*in)
+	plan, err := convert.New(in.Input)
 	if err != nil {
 		return errors.Join(cause, err)
 	}

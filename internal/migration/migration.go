@@ -6,7 +6,6 @@ package migration
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -169,14 +168,4 @@ func (m *Migration) record(ctx context.Context) (*change.Record, error) {
 			"name another schema with --schema, or begin with: bascule db copy")
 	}
 	return r, nil
-}
-
-// recorded returns the plan that the ledger holds.
-func recorded(r *change.Record) (*convert.Input, *convert.Plan, error) {
-	var in convert.Input
-	if err := json.Unmarshal(r.Plan, &in); err != nil {
-		return nil, nil, fmt.Errorf("read the plan in the ledger of schema %q: %w", r.Schema, err)
-	}
-	p, err := convert.New(in)
-	return &in, p, err
 }

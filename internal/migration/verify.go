@@ -2,6 +2,7 @@ package migration
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/bascule/bascule/internal/convert"
 	"github.com/bascule/bascule/internal/schema"
@@ -13,21 +14,33 @@ import (
 const shownDifferences = 20
 
 // Verify compares every table of the recorded migration on both sides.
-// Differences are in the report, not in the error.
+// Differences are in the report, not in the error. It refuses to compare with another
+// source than the one that was copied, or with one whose tables were altered since.
 func (m *Migration) Verify(ctx context.Context) (*verify.Report, error) {
 	rec, err := m.record(ctx)
 	if err != nil {
 		return nil, err
 	}
-	_, plan, err := recorded(rec)
+	const op = "verify the copy"
+	if err := m.sameSource(ctx, rec, op); err != nil {
+		return nil, err
+	}
+	then, plan, err := recorded(rec)
 	if err != nil {
+		return nil, err
+	}
+	if err := m.unaltered(ctx, then.Filter, plan, op); err != nil {
 		return nil, err
 	}
 	v := &verify.Verifier{
 		Source: m.Source, Target: m.Target, Reader: m.Source, Lanes: m.lanes(), Events: m.Events, Show: shownDifferences, Retry: m.retry(),
 	}
 	for _, t := range plan.Tables {
-		v.Tables = append(v.Tables, paired(t))
+		p, err := paired(t)
+		if err != nil {
+			return nil, err
+		}
+		v.Tables = append(v.Tables, p)
 	}
 	var rep *verify.Report
 	err = m.phase("verify", func() (err error) {
@@ -37,8 +50,9 @@ func (m *Migration) Verify(ctx context.Context) (*verify.Report, error) {
 	return rep, err
 }
 
-// paired pairs the columns of a table, and its key.
-func paired(t *convert.Table) verify.Table {
+// paired pairs the columns of a table, and its key. A key column that the target lacks
+// is an error: rows could not be told apart there.
+func paired(t *convert.Table) (verify.Table, error) {
 	out := verify.Table{Select: t.Select, Target: t.Target.Name}
 	pairs := map[schema.Name]verify.Pair{}
 	for _, c := range t.Columns {
@@ -49,11 +63,9 @@ func paired(t *convert.Table) verify.Table {
 	for _, k := range t.Select.Key {
 		p, ok := pairs[k.Name]
 		if !ok {
-			// A key column that does not exist on the target cannot tell rows apart there.
-			out.Key = nil
-			return out
+			return out, fmt.Errorf("pair the key of table %q: its column %q has no counterpart on the target", t.Select.Table.Name, k.Name)
 		}
 		out.Key = append(out.Key, p)
 	}
-	return out
+	return out, nil
 }
