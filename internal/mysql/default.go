@@ -80,31 +80,76 @@ func mariadbDefault(s string) (*schema.Default, error) {
 	return &schema.Default{Expr: s}, nil
 }
 
-// lostDefaults reads again the defaults that may hold characters beyond the basic plane: both catalogs speak utf8mb3 and print a question
-// mark for each. The server itself knows the value.
+// lostDefaults reads again the defaults that the catalogs may have cut. Both speak utf8mb3 and print a question mark for each character
+// beyond the basic plane; of bytes, MySQL prints those before the first 0x00, and MariaDB a question mark for each that is no
+// text. The server itself knows the value.
 func (in *inspection) lostDefaults(ctx context.Context) error {
 	for _, t := range in.db.Tables {
 		for _, c := range t.Columns {
-			_, isText := c.Type.(schema.Text)
-			if !isText || c.Default == nil || !strings.Contains(c.Default.Literal, "?") {
+			if !in.mayBeCut(c) {
 				continue
 			}
-			// A NOT NULL column shows its default in a real row only; without rows the question mark stays, and so may a wrong default.
-			from := "(SELECT 1 AS one) AS none LEFT JOIN " + quote(t.Name) + " AS t ON FALSE"
-			if !c.Nullable {
-				from = quote(t.Name) + " AS t LIMIT 1"
-			}
-			var text sql.NullString
-			err := in.e.db.QueryRowContext(ctx, "SELECT DEFAULT(t."+quote(c.Name)+") FROM "+from).Scan(&text)
-			if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			text, ok, err := in.storedDefault(ctx, t, c)
+			if err != nil {
 				return fmt.Errorf("read the default of %s.%s: %w", t.Name, c.Name, err)
 			}
-			if text.Valid {
-				c.Default.Literal = text.String
+			if ok {
+				c.Default.Literal = text
+				continue
 			}
+			// What cannot be read is no expression that anything could translate, so the plan drops it and says so: no default
+			// is better than a wrong one.
+			*c.Default = schema.Default{Expr: fmt.Sprintf("%q (cut by the catalog; it can be read once the table has a row)", c.Default.Literal)}
 		}
 	}
 	return nil
+}
+
+// mayBeCut reports whether a column's literal default may be another one than the catalog prints.
+func (in *inspection) mayBeCut(c *schema.Column) bool {
+	if c.Default == nil || c.Default.Expr != "" {
+		return false
+	}
+	mark := strings.Contains(c.Default.Literal, "?")
+	switch t := c.Type.(type) {
+	case schema.Text, schema.Enum, schema.Set:
+		return mark
+	case schema.Binary:
+		return mark || in.e.server.dialect == schema.MySQL && (t.Fixed || len(c.Default.Literal) < t.Length)
+	default:
+		return false
+	}
+}
+
+// storedDefault asks the server for a column's default, ok when it tells. The default of a NOT NULL column shows in a real row
+// only; on MySQL, in the sums over an empty table too.
+func (in *inspection) storedDefault(ctx context.Context, t *schema.Table, c *schema.Column) (text string, ok bool, err error) {
+	value := "DEFAULT(t." + quote(c.Name) + ")"
+	if _, bytes := c.Type.(schema.Binary); !bytes {
+		value = "CONVERT(" + value + " USING utf8mb4)"
+	}
+	value = "HEX(" + value + ")"
+	queries := []string{"SELECT " + value + " FROM (SELECT 1 AS one) AS none LEFT JOIN " + quote(t.Name) + " AS t ON FALSE"}
+	if !c.Nullable {
+		queries = []string{
+			"SELECT " + value + " FROM " + quote(t.Name) + " AS t LIMIT 1",
+			"SELECT " + value + " FROM " + quote(t.Name) + " AS t HAVING COUNT(*) = 0",
+		}
+	}
+	for _, q := range queries {
+		var digits sql.NullString
+		switch err := in.e.db.QueryRowContext(ctx, q).Scan(&digits); {
+		case errors.Is(err, sql.ErrNoRows):
+			continue
+		case err != nil:
+			return "", false, err
+		case !digits.Valid:
+			continue
+		}
+		raw, err := hex.DecodeString(digits.String)
+		return string(raw), err == nil, err
+	}
+	return "", false, nil
 }
 
 func isNumber(s string) bool {
