@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -12,35 +13,50 @@ import (
 	"github.com/bascule/bascule/internal/schema"
 )
 
-// object is one thing that a migration made. Kind is table, type, collation or schema.
-type object struct{ Kind, Name string }
+// object is one thing that a migration made. Kind is table, type, collation or schema. The
+// OID tells it from another of its name, the name from what somebody renamed and so made his own.
+type object struct {
+	Kind, Name string
+	OID        uint32
+}
+
+// found is an object that is there; own says that this very transaction made it.
+type found struct {
+	object
+	own bool
+}
 
 // String returns the object as a person names it.
 func (o object) String() string { return o.Kind + " " + o.Name }
 
 // objectsIn lists the schema itself, its tables, enum types and collations, in an
 // order in which they can be dropped, without what belongs to extensions.
-func objectsIn(ctx context.Context, q querier, name schema.Name) ([]object, error) {
-	rows, err := q.Query(ctx, `SELECT kind, name FROM (
-			SELECT 1 AS o, 'table' AS kind, relname::text AS name, c.oid, 'pg_class'::regclass AS class
+func objectsIn(ctx context.Context, q querier, name schema.Name) ([]found, error) {
+	// A row's xmin is the transaction that wrote it: others that commit into the schema at
+	// the same time have another one. The bootstrap's objects are of no transaction.
+	rows, err := q.Query(ctx, `SELECT kind, name, oid, COALESCE(born = pg_current_xact_id_if_assigned()::xid, false) FROM (
+			SELECT 1 AS o, 'table' AS kind, relname::text AS name, c.oid, 'pg_class'::regclass AS class, c.xmin AS born
 				FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = $1 AND relkind IN ('r', 'p')
-			UNION ALL SELECT 2, 'type', typname, t.oid, 'pg_type'::regclass
+			UNION ALL SELECT 2, 'type', typname, t.oid, 'pg_type'::regclass, t.xmin
 				FROM pg_type t JOIN pg_namespace n ON n.oid = typnamespace WHERE nspname = $1 AND typtype = 'e'
-			UNION ALL SELECT 3, 'collation', collname, c.oid, 'pg_collation'::regclass
+			UNION ALL SELECT 3, 'collation', collname, c.oid, 'pg_collation'::regclass, c.xmin
 				FROM pg_collation c JOIN pg_namespace n ON n.oid = collnamespace WHERE nspname = $1
-			UNION ALL SELECT 4, 'schema', nspname, oid, 'pg_namespace'::regclass FROM pg_namespace WHERE nspname = $1
+			UNION ALL SELECT 4, 'schema', nspname, oid, 'pg_namespace'::regclass, xmin FROM pg_namespace WHERE nspname = $1
 		) all_of_it
 		WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = class AND d.objid = oid AND d.deptype = 'e')
 		ORDER BY o, name COLLATE "C"`, string(name))
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[object])
+	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (f found, err error) {
+		err = r.Scan(&f.Kind, &f.Name, &f.OID, &f.own)
+		return f, err
+	})
 }
 
 // Drop removes what the ledger says that the migration made and that is still
-// there, and its record, in one transaction; the last migration's end removes the ledger
-// too. Nothing else is removed: what depends on a table, such as a view made later, makes
+// there under its name, and its record, in one transaction; the last migration's end removes
+// the ledger too. Nothing else is removed: what depends on a table, such as a view made later, makes
 // it refuse. dry changes nothing. It returns what it removed, or would.
 func (e *End) Drop(ctx context.Context, name schema.Name, dry bool) ([]string, error) {
 	op := fmt.Sprintf("drop the migration into schema %q", name)
@@ -99,6 +115,9 @@ func (e *End) drop(ctx context.Context, tx pgx.Tx, name schema.Name, dry bool) (
 	if _, err := tx.Exec(ctx, `SELECT FROM bascule.task WHERE migration = (SELECT id FROM bascule.migration WHERE schema = $1) FOR UPDATE NOWAIT`, string(name)); err != nil {
 		return nil, err
 	}
+	if err := e.holdObjects(ctx, tx, name, made); err != nil {
+		return nil, err
+	}
 	if err := dropObjects(ctx, tx, name, made); err != nil {
 		return nil, err
 	}
@@ -120,7 +139,7 @@ func (e *End) made(ctx context.Context, tx pgx.Tx, name schema.Name) ([]object, 
 	if err != nil || r == nil {
 		return nil, err
 	}
-	rows, err := tx.Query(ctx, `SELECT kind, name FROM bascule.object
+	rows, err := tx.Query(ctx, `SELECT kind, name, oid FROM bascule.object
 		WHERE migration = (SELECT id FROM bascule.migration WHERE schema = $1)`, string(name))
 	if err != nil {
 		return nil, err
@@ -140,15 +159,35 @@ func (e *End) made(ctx context.Context, tx pgx.Tx, name schema.Name) ([]object, 
 	both, foreign := []object{}, false
 	for _, o := range there {
 		switch {
-		case !isNoted[o]:
+		case !isNoted[o.object]:
 			foreign = true
+			e.log.WarnContext(ctx, "kept: bascule did not make it, or somebody renamed it", "schema", string(name), "object", o.String())
 		case o.Kind == "schema" && foreign:
 			// Somebody else put something into our schema: it stays. The schema is last in there.
 		default:
-			both = append(both, o)
+			both = append(both, o.object)
 		}
 	}
 	return both, nil
+}
+
+// holdObjects locks the tables and looks again: a name that was read before the lock may
+// have come to mean another table.
+func (e *End) holdObjects(ctx context.Context, tx pgx.Tx, name schema.Name, made []object) error {
+	for _, o := range made {
+		if o.Kind != "table" {
+			continue
+		}
+		if _, err := tx.Exec(ctx, "LOCK TABLE "+qualify(name, schema.Name(o.Name))+" IN ACCESS EXCLUSIVE MODE"); err != nil {
+			return err
+		}
+	}
+	again, err := e.made(ctx, tx, name)
+	if err != nil || slices.Equal(made, again) {
+		return err
+	}
+	return fault.New(fault.Refused, "look again at what is to be dropped", errors.New("somebody changes the schema at the same time"),
+		"run the same command again")
 }
 
 // dropObjects drops tables in one statement, since they refer to each other, and

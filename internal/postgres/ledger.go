@@ -79,10 +79,6 @@ func (e *End) Create(ctx context.Context, r change.Record, stmts []change.Statem
 
 // fill makes the schema, notes what came to be by it, and adds the tasks.
 func (e *End) fill(ctx context.Context, tx pgx.Tx, r *change.Record, stmts []change.Statement, tasks []change.Task) error {
-	before, err := objectsIn(ctx, tx, r.Schema)
-	if err != nil {
-		return err
-	}
 	for _, s := range stmts {
 		if s.Stage != change.StageSchema {
 			continue
@@ -91,17 +87,17 @@ func (e *End) fill(ctx context.Context, tx pgx.Tx, r *change.Record, stmts []cha
 			return e.fail(fmt.Sprintf("make %s %s", s.What, s.Table), refusedIfThere(err))
 		}
 	}
-	after, err := objectsIn(ctx, tx, r.Schema)
+	there, err := objectsIn(ctx, tx, r.Schema)
 	if err != nil {
 		return err
 	}
 	var objects [][]any
-	for _, o := range after {
-		if !slices.Contains(before, o) {
-			objects = append(objects, []any{r.ID, o.Kind, o.Name})
+	for _, o := range there {
+		if o.own {
+			objects = append(objects, []any{r.ID, o.Kind, o.Name, o.OID})
 		}
 	}
-	_, err = tx.CopyFrom(ctx, pgx.Identifier{"bascule", "object"}, []string{"migration", "kind", "name"}, pgx.CopyFromRows(objects))
+	_, err = tx.CopyFrom(ctx, pgx.Identifier{"bascule", "object"}, []string{"migration", "kind", "name", "oid"}, pgx.CopyFromRows(objects))
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,7 @@ CREATE TABLE bascule.object (
 	migration bigint NOT NULL REFERENCES bascule.migration ON DELETE CASCADE,
 	kind text NOT NULL,
 	name text NOT NULL,
+	oid oid NOT NULL,
 	PRIMARY KEY (migration, kind, name)
 );
 COMMENT ON TABLE bascule.object IS 'what the migration made, and therefore may drop';

@@ -1,13 +1,18 @@
 package postgres
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/fault"
@@ -153,6 +158,60 @@ func TestDrop(t *testing.T) {
 			UNION ALL SELECT nspname FROM pg_namespace WHERE nspname IN ('app', 'bascule')`)
 		if diff := cmp.Diff([]string{"mine", "my_type", "app"}, left); diff != "" {
 			t.Errorf("left after the drop (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestDropKeepsForeign sees that a drop takes nothing for its own that another made: a table
+// that took the name of a renamed one, and one that was committed while the migration was made.
+func TestDropKeepsForeign(t *testing.T) {
+	onEachServer(t, func(t *testing.T, d *database) {
+		var said bytes.Buffer
+		e := d.open(t)
+		e.log = slog.New(slog.NewTextHandler(&said, nil))
+		exec(t, d.owner, "CREATE SCHEMA app")
+		// An advisory lock makes Create wait in its midst.
+		other, err := pgx.Connect(t.Context(), d.owner)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = other.Close(context.WithoutCancel(t.Context())) }()
+		if _, err := other.Exec(t.Context(), "SELECT pg_advisory_lock(77)"); err != nil {
+			t.Fatal(err)
+		}
+		stmts := slices.Insert(tables(3), 1, change.Statement{Stage: change.StageSchema, What: "wait", SQL: "SELECT pg_advisory_xact_lock(77)"})
+		created := make(chan error, 1)
+		go func() {
+			_, err := e.Create(t.Context(), change.Record{Schema: "app"}, stmts, nil)
+			created <- err
+		}()
+		waitFor(t, func() bool {
+			return query(t, d.admin.String(), "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = 77 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")[0] == "1"
+		})
+		exec(t, d.owner, "CREATE TABLE app.meanwhile AS SELECT 1", "CREATE TYPE app.mood AS ENUM ('a')")
+		if _, err := other.Exec(t.Context(), "SELECT pg_advisory_unlock(77)"); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-created; err != nil {
+			t.Fatal(err)
+		}
+		exec(t, d.owner, "ALTER TABLE app.t1 RENAME TO t1_old", "CREATE TABLE app.t1 AS SELECT 2")
+		list, err := e.Drop(t.Context(), "app", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"table t0", "table t2", "record of the migration into schema app", "schema bascule"}
+		if diff := cmp.Diff(want, list); diff != "" {
+			t.Errorf("dropped (-want +got):\n%s", diff)
+		}
+		left := query(t, d.owner, "SELECT relname FROM pg_class WHERE relnamespace = 'app'::regnamespace UNION ALL SELECT typname FROM pg_type WHERE typnamespace = 'app'::regnamespace AND typtype = 'e' ORDER BY 1")
+		if diff := cmp.Diff([]string{"meanwhile", "mood", "t1", "t1_old"}, left); diff != "" {
+			t.Errorf("left (-want +got):\n%s", diff)
+		}
+		for _, name := range left {
+			if !strings.Contains(said.String(), " "+name+"\"") {
+				t.Errorf("%s is not named in: %s", name, said.String())
+			}
 		}
 	})
 }
