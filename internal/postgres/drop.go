@@ -106,8 +106,12 @@ func (e *End) drop(ctx context.Context, tx pgx.Tx, name schema.Name, dry bool) (
 	if err := tx.QueryRow(ctx, "SELECT NOT EXISTS (SELECT FROM bascule.migration WHERE schema <> $1)", string(name)).Scan(&last); err != nil {
 		return nil, err
 	}
+	var kept bool
 	if last {
-		list = append(list, "schema bascule")
+		if kept, err = e.keepsLedgerSchema(ctx, tx); err != nil {
+			return nil, err
+		}
+		list = append(list, map[bool]string{false: "schema bascule", true: "ledger in schema bascule"}[kept])
 	}
 	if dry {
 		return list, nil
@@ -125,11 +129,37 @@ func (e *End) drop(ctx context.Context, tx pgx.Tx, name schema.Name, dry bool) (
 		return nil, err
 	}
 	if last {
-		// Its tables one by one: an object that is not the ledger's keeps the schema.
-		_, err = tx.Conn().PgConn().Exec(ctx, `DROP TABLE bascule.loss, bascule.task, bascule.object, bascule.migration, bascule.ledger_version;
-			DROP SEQUENCE bascule.attempts; DROP SCHEMA bascule`).ReadAll()
+		sql := "DROP TABLE bascule.loss, bascule.task, bascule.object, bascule.migration, bascule.ledger_version; DROP SEQUENCE bascule.attempts"
+		if !kept {
+			sql += "; DROP SCHEMA bascule"
+		}
+		_, err = tx.Conn().PgConn().Exec(ctx, sql).ReadAll()
 	}
 	return list, err
+}
+
+// keepsLedgerSchema tells whether schema bascule outlives the ledger: it holds something
+// that is not the ledger's, or belongs to a role that this account is no member of.
+func (e *End) keepsLedgerSchema(ctx context.Context, tx pgx.Tx) (bool, error) {
+	var owned bool
+	var others []string
+	// What stands in a schema depends on it, whatever its kind; an identity's sequence depends
+	// on its table too, internally.
+	err := tx.QueryRow(ctx, `SELECT pg_has_role(n.nspowner, 'USAGE'), ARRAY(
+			SELECT DISTINCT pg_describe_object(d.classid, d.objid, 0) FROM pg_depend d
+			WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid AND NOT (d.classid = 'pg_class'::regclass AND (
+				d.objid IN (SELECT oid FROM pg_class WHERE relnamespace = n.oid
+					AND relname IN ('loss', 'task', 'object', 'migration', 'ledger_version', 'attempts'))
+				OR EXISTS (SELECT FROM pg_depend i WHERE i.classid = d.classid AND i.objid = d.objid AND i.deptype = 'i')))
+			ORDER BY 1)
+		FROM pg_namespace n WHERE nspname = 'bascule'`).Scan(&owned, &others)
+	if err != nil {
+		return false, err
+	}
+	for _, o := range others {
+		e.log.WarnContext(ctx, "kept schema bascule: it holds what is not the ledger's", "object", o)
+	}
+	return !owned || len(others) > 0, nil
 }
 
 // made returns what the migration made and is still there, in an order in which it can

@@ -79,6 +79,9 @@ func (e *End) Create(ctx context.Context, r change.Record, stmts []change.Statem
 
 // fill makes the schema, notes what came to be by it, and adds the tasks.
 func (e *End) fill(ctx context.Context, tx pgx.Tx, r *change.Record, stmts []change.Statement, tasks []change.Task) error {
+	if err := ensureSchema(ctx, tx, r.Schema); err != nil {
+		return err
+	}
 	for _, s := range stmts {
 		if s.Stage != change.StageSchema {
 			continue
@@ -106,6 +109,18 @@ func (e *End) fill(ctx context.Context, tx pgx.Tx, r *change.Record, stmts []cha
 	}
 	// Without statistics the planner could choose to sort all open tasks at every claim.
 	_, err = tx.Exec(ctx, "ANALYZE bascule.task")
+	return err
+}
+
+// ensureSchema makes the schema where it is absent, public too, which some drop. Where
+// it exists, nothing is asked of the server: even IF NOT EXISTS needs the right to create.
+func ensureSchema(ctx context.Context, tx pgx.Tx, name schema.Name) error {
+	var there bool
+	err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", string(name)).Scan(&there)
+	if err != nil || there {
+		return err
+	}
+	_, err = tx.Exec(ctx, "CREATE SCHEMA "+quote(name))
 	return err
 }
 

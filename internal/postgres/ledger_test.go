@@ -16,6 +16,7 @@ import (
 
 	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/schema"
 )
 
 // tables renders n small tables t0, t1 ... with a column id.
@@ -212,6 +213,53 @@ func TestDropKeepsForeign(t *testing.T) {
 			if !strings.Contains(said.String(), " "+name+"\"") {
 				t.Errorf("%s is not named in: %s", name, said.String())
 			}
+		}
+	})
+}
+
+// TestDropWithForeignInLedger sees that what another put into schema bascule keeps the
+// schema, does not keep the ledger, and does not hinder the next migration.
+func TestDropWithForeignInLedger(t *testing.T) {
+	foreign := map[string]string{
+		"table": "CREATE TABLE bascule.mine (id bigint GENERATED ALWAYS AS IDENTITY)", "function": "CREATE FUNCTION bascule.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+		"type": "CREATE TYPE bascule.mine AS ENUM ()",
+	}
+	onEachServer(t, func(t *testing.T, d *database) {
+		for kind, sql := range foreign {
+			e := d.open(t)
+			if _, err := e.Create(t.Context(), change.Record{Schema: "app"}, tables(1), nil); err != nil {
+				t.Fatal(err)
+			}
+			exec(t, d.owner, sql)
+			want := []string{"table t0", "schema app", "record of the migration into schema app", "ledger in schema bascule"}
+			for _, dry := range []bool{true, false} {
+				list, err := e.Drop(t.Context(), "app", dry)
+				if diff := cmp.Diff(want, list); diff != "" || err != nil {
+					t.Fatalf("%s, dry %t: dropped (-want +got):\n%s%v", kind, dry, diff, err)
+				}
+			}
+			left := query(t, d.owner, "SELECT relname FROM pg_class WHERE relnamespace = 'bascule'::regnamespace AND relkind = 'r'")
+			if kind == "table" && !slices.Equal(left, []string{"mine"}) || kind != "table" && len(left) > 0 {
+				t.Errorf("beside a %s, these tables are left: %v", kind, left)
+			}
+			exec(t, d.owner, "DROP "+kind+" bascule.mine")
+		}
+	})
+}
+
+// TestSchemaPublicAbsent sees that a target whose schema public was dropped is filled all the same.
+func TestSchemaPublicAbsent(t *testing.T) {
+	onEachServer(t, func(t *testing.T, d *database) {
+		exec(t, d.admin.String(), "DROP SCHEMA public")
+		e := d.openAs(t, d.owner, "public")
+		db := &schema.Database{Name: "public", Tables: []*schema.Table{{Name: "t", Columns: []*schema.Column{{Name: "id", Type: schema.Int{Bits: 64}}}}}}
+		if _, err := e.Create(t.Context(), change.Record{Schema: "public"}, e.Render(db), nil); err != nil {
+			t.Fatal(err)
+		}
+		list, err := e.Drop(t.Context(), "public", false)
+		want := []string{"table t", "schema public", "record of the migration into schema public", "schema bascule"}
+		if diff := cmp.Diff(want, list); diff != "" || err != nil {
+			t.Errorf("dropped (-want +got):\n%s%v", diff, err)
 		}
 	})
 }
