@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	sqldriver "database/sql/driver"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -52,6 +53,7 @@ type End struct {
 	cfg      Config
 	log      *slog.Logger
 	db       *sql.DB
+	aside    *sql.DB // for KILL alone: when the pool is full of scans, it must not wait for one of them
 	server   server
 	throttle *throttle
 	received atomic.Int64
@@ -92,8 +94,10 @@ func Open(ctx context.Context, cfg Config, o Options) (*End, error) {
 	e.db = sql.OpenDB(connector{c, e.cfg.ConnectTimeout})
 	e.db.SetMaxOpenConns(controls)
 	e.db.SetMaxIdleConns(controls)
+	e.aside = sql.OpenDB(connector{c, e.cfg.ConnectTimeout})
+	e.aside.SetMaxIdleConns(-1) // it is rarely needed
 	if err := e.greet(ctx); err != nil {
-		e.db.Close()
+		_ = e.Close() // the error above is the one that matters
 		return nil, err
 	}
 	e.throttle = newThrottle(o.Throttle, e)
@@ -101,7 +105,7 @@ func Open(ctx context.Context, cfg Config, o Options) (*End, error) {
 }
 
 // Close closes the control connections. Lanes close their own.
-func (e *End) Close() error { return e.db.Close() }
+func (e *End) Close() error { return errors.Join(e.aside.Close(), e.db.Close()) }
 
 // Received is how many bytes all connections of this end have received: those of control statements as they came over the
 // network (below TLS), those of readers as rows (before compression).
@@ -208,7 +212,7 @@ func (e *End) scan(ctx context.Context, fn func(ctx context.Context, c *sql.Conn
 		// The context that ended cannot carry its own undoing.
 		kill, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		if _, err := e.db.ExecContext(kill, "KILL QUERY "+strconv.FormatUint(id, 10)); err != nil {
+		if _, err := e.aside.ExecContext(kill, "KILL QUERY "+strconv.FormatUint(id, 10)); err != nil {
 			e.log.DebugContext(ctx, "kill a cancelled statement", "connection", id, "error", err)
 		}
 	})

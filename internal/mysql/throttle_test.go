@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -223,6 +224,32 @@ func TestScanKills(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		waitFor(t, "the statement is gone", func() bool { return !running() })
+	})
+}
+
+// TestScansKill ends as many statements as the pool has connections, at once.
+func TestScansKill(t *testing.T) {
+	onSources(t, func(t *testing.T, s *servertest.Server) {
+		src := open(t, s)
+		ctx, cancel := context.WithCancel(t.Context())
+		running := func() string {
+			return s.Query(t, src.url, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND INFO LIKE 'SELECT SLEEP(%'")[0][0]
+		}
+		var done sync.WaitGroup
+		for range controls {
+			done.Go(func() {
+				err := src.end.scan(ctx, func(ctx context.Context, c *sql.Conn) error {
+					return c.QueryRowContext(ctx, "SELECT SLEEP(300)").Scan(new(int))
+				})
+				if !errors.Is(err, context.Canceled) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+		waitFor(t, "the statements run", func() bool { return running() == strconv.Itoa(controls) })
+		cancel()
+		done.Wait()
+		waitFor(t, "the statements are gone", func() bool { return running() == "0" })
 	})
 }
 
