@@ -43,6 +43,8 @@ type Statement struct {
 	Parent schema.Name `json:"parent,omitempty"` // target table that a foreign key refers to
 	What   string      `json:"what"`             // index NAME, primary key, foreign key NAME ...
 	SQL    string      `json:"sql"`
+	// Makes are the names that it takes in the schema: tables, sequences, indexes, types, collations.
+	Makes []schema.Name `json:"-"`
 }
 
 // Renderer writes DDL.

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/finding"
 	"github.com/bascule/bascule/internal/schema"
@@ -141,7 +139,7 @@ func (e *End) Check(ctx context.Context, db *schema.Database) ([]finding.Finding
 	return out, nil
 }
 
-// alreadyThere lists relations of the plan's names when the ledger has no migration
+// alreadyThere lists what is there of the plan's names when the ledger has no migration
 // into the schema.
 func (e *End) alreadyThere(ctx context.Context, db *schema.Database) ([]string, error) {
 	if db == nil {
@@ -151,16 +149,7 @@ func (e *End) alreadyThere(ctx context.Context, db *schema.Database) ([]string, 
 	if err != nil || r != nil {
 		return nil, err
 	}
-	names := make([]string, len(db.Tables))
-	for i, t := range db.Tables {
-		names[i] = string(t.Name)
-	}
-	rows, err := e.control.Query(ctx, `SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname = $1 AND c.relname::text = ANY($2) ORDER BY 1`, string(e.schema), names)
-	if err != nil {
-		return nil, e.fail("look for tables that are already there", err)
-	}
-	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	list, err := existing(ctx, e.control, e.schema, e.Render(db))
 	return list, e.fail("look for tables that are already there", err)
 }
 

@@ -11,12 +11,12 @@ import (
 // keys adds the indexes of a table, then what takes them over.
 func (r *renderer) keys(t *schema.Table) {
 	if pk := t.PrimaryKey; pk != nil {
-		r.add(change.StageIndex, t.Name, "primary key index", r.index(t, pk, true))
+		r.add(change.StageIndex, t.Name, "primary key index", r.index(t, pk, true), pk.Name)
 		r.add(change.StageKey, t.Name, "primary key",
 			fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s PRIMARY KEY USING INDEX %s", r.name(t.Name), quote(pk.Name), quote(pk.Name)))
 	}
 	for _, x := range t.Indexes {
-		r.add(change.StageIndex, t.Name, "index "+string(x.Name), r.index(t, x, false))
+		r.add(change.StageIndex, t.Name, "index "+string(x.Name), r.index(t, x, false), x.Name)
 	}
 	for _, c := range t.Columns {
 		if c.Identity {
@@ -99,6 +99,7 @@ func (r *renderer) identity(t *schema.Table, c *schema.Column) string {
 	if t.NextIdentity > 0 {
 		last = min(t.NextIdentity-1, maxInt(c.Type))
 	}
+	// Whatever its name, the sequence that the column owns.
 	seq := fmt.Sprintf("pg_catalog.pg_get_serial_sequence(%s, %s)", literal(r.name(t.Name)), literal(string(c.Name)))
 	// setval refuses 0, and with false the next value is the value given.
 	return fmt.Sprintf("SELECT pg_catalog.setval(%s, GREATEST(last, 1), last > 0) FROM (SELECT GREATEST(COALESCE(max(%s), 0), %d) AS last FROM %s) AS l",

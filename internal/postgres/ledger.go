@@ -151,21 +151,35 @@ func refusedIfThere(err error) error {
 	}
 }
 
-// refuseExisting refuses when relations of the plan's names exist: this
-// migration has made none yet.
-func refuseExisting(ctx context.Context, tx pgx.Tx, name schema.Name, stmts []change.Statement) error {
+// thereSQL lists what stands in the schema n: relations, types and
+// collations. An array's own type gives way when its name is wanted.
+const thereSQL = `SELECT relname::text FROM pg_class WHERE relnamespace = n.oid
+	UNION SELECT typname FROM pg_type WHERE typnamespace = n.oid AND typcategory <> 'A'
+	UNION SELECT collname FROM pg_collation WHERE collnamespace = n.oid`
+
+// existing lists what is there of the names that statements take in a schema.
+func existing(ctx context.Context, q querier, name schema.Name, stmts []change.Statement) ([]string, error) {
 	var names []string
 	for _, s := range stmts {
 		if s.Stage == change.StageSchema && s.Table != "" {
 			names = append(names, string(s.Table))
 		}
+		for _, n := range s.Makes {
+			names = append(names, string(n))
+		}
 	}
-	rows, err := tx.Query(ctx, `SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname = $1 AND c.relname::text = ANY($2) ORDER BY 1`, string(name), names)
+	rows, err := q.Query(ctx, "SELECT o.name FROM pg_namespace n, LATERAL ("+thereSQL+`) AS o(name)
+		WHERE n.nspname = $1 AND o.name = ANY($2) ORDER BY 1`, string(name), names)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	there, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
+// refuseExisting refuses when names that the plan takes, those of later stages too, are
+// taken: this migration has made nothing yet.
+func refuseExisting(ctx context.Context, tx pgx.Tx, name schema.Name, stmts []change.Statement) error {
+	there, err := existing(ctx, tx, name, stmts)
 	if err != nil || len(there) == 0 {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/finding"
 	"github.com/bascule/bascule/internal/schema"
 )
 
@@ -260,6 +261,58 @@ func TestSchemaPublicAbsent(t *testing.T) {
 		want := []string{"table t", "schema public", "record of the migration into schema public", "schema bascule"}
 		if diff := cmp.Diff(want, list); diff != "" || err != nil {
 			t.Errorf("dropped (-want +got):\n%s%v", diff, err)
+		}
+	})
+}
+
+// TestNamesTaken sees that a name that only a later stage would take is looked at before
+// anything is made, by Check and by Create.
+func TestNamesTaken(t *testing.T) {
+	taken := map[string]string{
+		"CREATE TABLE app.types_pkey ()":                                 "types_pkey",
+		"CREATE TABLE app.x (i int); CREATE INDEX types_ci ON app.x (i)": "types_ci",
+		"CREATE SEQUENCE app.types_id_seq":                               "types_id_seq",
+		"CREATE DOMAIN app.types_e AS int":                               "types_e",
+		"CREATE VIEW app.types AS SELECT 1":                              "types",
+	}
+	onEachServer(t, func(t *testing.T, d *database) {
+		e := d.open(t)
+		db := everything()
+		db.Table("types").Column("id").Sequence = "types_id_seq"
+		for sql, name := range taken {
+			exec(t, d.owner, "DROP SCHEMA IF EXISTS app CASCADE; CREATE SCHEMA app", sql)
+			fs, err := e.Check(t.Context(), db)
+			if err != nil {
+				t.Fatal(err)
+			}
+			i := slices.IndexFunc(fs, func(f finding.Finding) bool { return f.Code == CodeNotEmpty })
+			if i < 0 || !slices.Equal(fs[i].Evidence, []string{name}) {
+				t.Errorf("%s: Check does not find it", sql)
+			}
+			_, err = e.Create(t.Context(), change.Record{Schema: "app"}, e.Render(db), nil)
+			if fault.ClassOf(err) != fault.Refused || !strings.Contains(err.Error(), "already there: "+name) {
+				t.Errorf("%s: Create = %v", sql, err)
+			}
+		}
+	})
+}
+
+// TestSequenceName sees that a table may have the name that an identity's sequence would
+// have by itself, and that the sequence with the other name is set.
+func TestSequenceName(t *testing.T) {
+	onEachServer(t, func(t *testing.T, d *database) {
+		id := func() *schema.Column { return &schema.Column{Name: "id", Type: schema.Int{Bits: 64}, Identity: true} }
+		orders := &schema.Table{Name: "orders", NextIdentity: 78, Columns: []*schema.Column{id()}}
+		orders.Columns[0].Sequence = "orders_id_seq_2"
+		e := d.open(t)
+		db := &schema.Database{Name: "app", Tables: []*schema.Table{orders, {Name: "orders_id_seq", NextIdentity: 5, Columns: []*schema.Column{id()}}}}
+		if _, err := e.Create(t.Context(), change.Record{Schema: "app"}, e.Render(db), nil); err != nil {
+			t.Fatal(err)
+		}
+		drain(t, e)
+		got := query(t, d.owner, "SELECT nextval('app.orders_id_seq_2'), nextval(pg_get_serial_sequence('app.orders_id_seq', 'id'))")
+		if got[0] != "78|5" {
+			t.Errorf("next values %s, want 78|5", got[0])
 		}
 	})
 }
