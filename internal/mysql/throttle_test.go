@@ -1,10 +1,12 @@
 package mysql
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"strconv"
 	"strings"
@@ -231,6 +233,8 @@ func TestScanKills(t *testing.T) {
 func TestScansKill(t *testing.T) {
 	onSources(t, func(t *testing.T, s *servertest.Server) {
 		src := open(t, s)
+		var log bytes.Buffer
+		src.end.log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		ctx, cancel := context.WithCancel(t.Context())
 		running := func() string {
 			return s.Query(t, src.url, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND INFO LIKE 'SELECT SLEEP(%'")[0][0]
@@ -249,6 +253,9 @@ func TestScansKill(t *testing.T) {
 		waitFor(t, "the statements run", func() bool { return running() == strconv.Itoa(controls) })
 		cancel()
 		done.Wait()
+		if log.Len() > 0 {
+			t.Errorf("not every statement was killed: %s", &log)
+		}
 		waitFor(t, "the statements are gone", func() bool { return running() == "0" })
 	})
 }
