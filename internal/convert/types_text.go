@@ -26,19 +26,27 @@ func decideText(src schema.Text, col string) decision {
 
 // decideEnum chooses text with a check unless a native enum is named: its
 // members can be changed in one transaction, and applications bind it as text.
-// The empty string stays allowed unless the whole column was read without one.
+// The check always allows the empty string, which MySQL stores for an invalid value: so
+// the plan is the same whether the data was read for it or not. A native enum has
+// the label ” unless the whole column was read without one.
 func (t *tablePlan) decideEnum(r ref, src schema.Enum, col string, a asked) decision {
 	members := src.Members
-	empty := ""
-	if !slices.Contains(members, "") && !t.evidence.absent(t.tied.of(r), schema.AskEmptyEnum) {
-		members = append([]string{""}, members...)
-		empty = "; '' is allowed as well, because " + t.emptyWhy(r)
-	}
+	own := slices.Contains(members, "")
 	if _, native := a.typ.(schema.Enum); native {
+		empty := ""
+		if !own && !t.evidence.absent(t.tied.of(r), schema.AskEmptyEnum) {
+			members = append([]string{""}, members...)
+			empty = "; '' is a label as well, because " + t.emptyWhy(r)
+		}
 		return decision{
 			typ: schema.Enum{Members: members},
 			why: fmt.Sprintf("The operator named enum for %s: %d members in the source's order%s.", a.from, len(src.Members), empty),
 		}
+	}
+	empty := ""
+	if !own {
+		members = append([]string{""}, members...)
+		empty = ", and on '', which MySQL stores for an invalid value"
 	}
 	return decision{
 		typ:   schema.Text{},

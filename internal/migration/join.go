@@ -11,6 +11,7 @@ import (
 
 	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/convert"
+	"github.com/bascule/bascule/internal/event"
 	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/schema"
 )
@@ -60,6 +61,11 @@ func (m *Migration) amend(ctx context.Context, rec *change.Record, now *stored, 
 	}
 	if err := m.Target.Amend(ctx, rec.Schema, amended.Plan, relaxed(old.Target, plan.Target)); err != nil {
 		return nil, nil, err
+	}
+	for _, f := range plan.Findings {
+		if f.Code == convert.CodeNullRelaxed {
+			m.emit(event.Found{Finding: f})
+		}
 	}
 	return &amended, plan, nil
 }

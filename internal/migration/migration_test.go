@@ -51,6 +51,7 @@ type run struct {
 
 // begin opens both ends anew, as another process would.
 func (l *lab) begin(t *testing.T, o convert.Options, f change.Filter) *run {
+	t.Helper()
 	return l.beginFrom(t, l.from, o, f)
 }
 

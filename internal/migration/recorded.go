@@ -15,7 +15,7 @@ import (
 	"github.com/bascule/bascule/internal/schema"
 )
 
-// CodeTableAdded: a table that the source got after the copy was planned.
+// CodeTableAdded marks a table that the source got after the copy was planned.
 const CodeTableAdded finding.Code = "table-added"
 
 // stored is the plan as the ledger holds it, in one JSON object: all that the plan

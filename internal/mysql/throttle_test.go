@@ -136,7 +136,7 @@ type way struct {
 
 func newWay(t *testing.T, server string) *way {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed by cut
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func newWay(t *testing.T, server string) *way {
 			if err != nil {
 				return
 			}
-			out, err := net.Dial("tcp", server) //nolint:noctx // closed by cut
+			out, err := net.Dial("tcp", server)
 			if err != nil {
 				in.Close()
 				continue

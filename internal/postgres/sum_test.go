@@ -285,8 +285,10 @@ func TestNullKey(t *testing.T) {
 		e := d.open(t)
 		byKey := func(a, b change.RowSum) int { return slices.Compare(a.Key, b.Key) }
 		want := []change.RowSum{
-			{Key: []string{"\x00", "N"}, Hash: hash60("30;"), Rows: 1}, {Key: []string{"\x00", "a"}, Hash: hash60("20;"), Rows: 1},
-			{Key: []string{"1", ""}, Hash: hash60("50;"), Rows: 1}, {Key: []string{"1", "\x00"}, Hash: hash60("40;"), Rows: 1},
+			{Key: []string{"\x00", "N"}, Hash: hash60("30;"), Rows: 1},
+			{Key: []string{"\x00", "a"}, Hash: hash60("20;"), Rows: 1},
+			{Key: []string{"1", ""}, Hash: hash60("50;"), Rows: 1},
+			{Key: []string{"1", "\x00"}, Hash: hash60("40;"), Rows: 1},
 			{Key: []string{"1", "a"}, Hash: hash60("10;"), Rows: 1},
 		}
 		got, err := e.RowSums(t.Context(), q)

@@ -31,13 +31,13 @@ func equal(f change.Form, a, b change.Value) bool {
 // spelling gives a text of a form that has several spellings one of them. What is no
 // number or no JSON keeps its own.
 func spelling(f change.Form, text string) string {
-	switch f.Kind {
-	case change.FormFloat:
+	if f.Kind == change.FormFloat {
 		if x, err := strconv.ParseFloat(text, 64); err == nil {
 			// Bits, not the number: -0 is not 0 to an application that divides by it.
 			return strconv.FormatUint(math.Float64bits(x), 16)
 		}
-	case change.FormJSON:
+	}
+	if f.Kind == change.FormJSON {
 		if v, err := parseJSON(text); err == nil {
 			var b strings.Builder
 			spellJSON(&b, v)
