@@ -32,8 +32,11 @@ type Config struct {
 func ParseConfig(dsn string) (Config, error) {
 	p, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
-		return Config{}, fault.New(fault.Usage, "read the target's connection string", errors.New(parseCause(err)),
-			"use postgres://user@host:5432/database?sslmode=verify-full, or host=... port=... user=... dbname=...")
+		cause, hint := parseCause(err), "use postgres://user@host:5432/database?sslmode=verify-full, or host=... port=... user=... dbname=..."
+		if files := tlsFiles(dsn); files != "" && strings.Contains(cause, "TLS") {
+			hint = "check that these files exist, are PEM and belong together: " + files
+		}
+		return Config{}, fault.New(fault.Usage, "read the target's connection string", errors.New(cause), hint)
 	}
 	return Config{pool: p}, nil
 }
@@ -51,6 +54,22 @@ func parseCause(err error) string {
 		return "it cannot be parsed"
 	}
 	return quotedPart.ReplaceAllString(text, "(hidden)")
+}
+
+// tlsFiles lists the certificate files that a URL names, which are no secrets. In a
+// key=value string they cannot be told from the password when its quotes are wrong.
+func tlsFiles(dsn string) string {
+	u, err := url.Parse(dsn)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	var files []string
+	for _, k := range []string{"sslrootcert", "sslcert", "sslkey"} {
+		if v := u.Query().Get(k); v != "" {
+			files = append(files, k+" "+strconv.Quote(v))
+		}
+	}
+	return strings.Join(files, ", ")
 }
 
 // Redacted returns the connection as a URL for people: user, host, port,
