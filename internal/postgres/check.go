@@ -145,12 +145,16 @@ func (e *End) alreadyThere(ctx context.Context, db *schema.Database) ([]string, 
 	if db == nil {
 		return nil, nil
 	}
-	r, err := e.Open(ctx, e.schema)
-	if err != nil || r != nil {
+	// In this order: a process that begins the same copy at this moment makes tables and ledger in one
+	// transaction, so whoever sees its tables then sees its ledger.
+	list, err := existing(ctx, e.control, e.schema, e.Render(db))
+	if err != nil {
+		return nil, e.fail("look for tables that are already there", err)
+	}
+	if r, err := e.Open(ctx, e.schema); err != nil || r != nil {
 		return nil, err
 	}
-	list, err := existing(ctx, e.control, e.schema, e.Render(db))
-	return list, e.fail("look for tables that are already there", err)
+	return list, nil
 }
 
 func (e *End) checkServer(f *facts) []finding.Finding {
