@@ -12,10 +12,11 @@ import (
 )
 
 // TestCPUSecondsKeepsEndedChildren spends CPU in a grandchild that ends and in
-// one that lives, under a parent that stands for a postmaster.
+// one that lives, under a parent that stands for a postmaster. The living one reads
+// descriptor 3: bash gives what it starts with & an empty standard input.
 func TestCPUSecondsKeepsEndedChildren(t *testing.T) {
 	const burn = `i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done`
-	cmd := exec.CommandContext(t.Context(), "bash", "-c", `bash -c '`+burn+`'; (`+burn+`; echo ready; read -r line) & wait`)
+	cmd := exec.CommandContext(t.Context(), "bash", "-c", `exec 3<&0; bash -c '`+burn+`'; (`+burn+`; echo ready; read -r line <&3) & wait`)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
