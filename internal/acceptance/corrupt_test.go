@@ -64,6 +64,11 @@ func TestCorruption(t *testing.T) {
 				t.Fatalf("exit code %d, want 3:\n%s%s", o.code, o.stdout, o.stderr)
 			}
 			if tc.want == nil {
+				for _, e := range o.events(t, "table_verified") {
+					if e["table"] == "word" && e["differences"] != float64(rowsToHideIn) {
+						t.Errorf("%d rows are missing, but %v differences", rowsToHideIn, e["differences"])
+					}
+				}
 				return
 			}
 			found := map[string]bool{}

@@ -59,7 +59,7 @@ func (a *app) check(cmd *cobra.Command, s *settings) error {
 				fmt.Errorf("%s would make a copy fail", plural(n, "finding")), "mend the blockers above, then: "+next(cmd, "db check"))
 		}
 		if !a.json {
-			_, err = fmt.Fprintf(a.out, "\nnext: %s\n", after)
+			_, err = fmt.Fprintf(a.out, "\nThe data was not read: bascule db plan tells which values could not arrive.\nnext: %s\n", after)
 		}
 		return err
 	})

@@ -104,7 +104,7 @@ func verifyFault(r *verify.Report, w *work) error {
 	}
 	return fault.New(fault.Difference, fmt.Sprintf("verify schema %s against %s", w.schema, w.source),
 		fmt.Errorf("%s in %s, of which %s", plural(differences, "difference"), plural(tables, "table"), shownText(shown)),
-		"was the source written to since the copy? then copy again when it is quiet, after: bascule db drop; if not, report it")
+		"was either side written to since the copy began? then copy again while nobody writes, after: bascule db drop; if not, report it")
 }
 
 func shownText(n int64) string {

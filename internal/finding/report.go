@@ -49,13 +49,13 @@ func (f Finding) blocks() bool {
 	return rank(f.Severity) == 0
 }
 
-// Accept returns the argument that accepts a loss, CODE:table.column, or nothing
-// for another kind of finding.
-func (f Finding) Accept() string {
+// AcceptFlag returns the flag that accepts a loss, --accept CODE:table.column, quoted for a shell where a name
+// needs it, or nothing for another kind of finding.
+func (f Finding) AcceptFlag() string {
 	if f.Kind != Loss {
 		return ""
 	}
-	return string(f.Code) + ":" + f.Object
+	return "--accept " + shellWord(string(f.Code)+":"+f.Object)
 }
 
 // minWidth is the narrowest column in which sentences are still readable.
@@ -165,7 +165,7 @@ func (p *page) finding(f Finding) {
 	}
 	p.verbatim("do", f.Do)
 	if f.Kind == Loss && !f.Accepted {
-		p.verbatim("accept", "--accept "+shellWord(f.Accept()))
+		p.verbatim("accept", f.AcceptFlag())
 	}
 	if f.Owner != "" {
 		p.row(4+label, "owner", f.Owner)
@@ -214,7 +214,7 @@ func (p *page) accept(r Report) {
 	var args []string
 	for _, f := range r.Findings {
 		if f.Kind == Loss && !f.Accepted {
-			args = append(args, "--accept "+shellWord(f.Accept()))
+			args = append(args, f.AcceptFlag())
 		}
 	}
 	if len(args) < 2 {

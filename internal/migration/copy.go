@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -202,18 +201,18 @@ func (m *Migration) explain(ctx context.Context, rec *change.Record, cause error
 	if err != nil {
 		return errors.Join(cause, err)
 	}
-	accept := []string{}
+	var accept []string
 	for _, f := range plan.Findings {
 		if f.Kind != finding.Loss || f.Accepted {
 			continue
 		}
-		if ok, _ := path.Match(loss.Table+".*", f.Object); ok {
+		if strings.HasPrefix(f.Object, loss.Table+".") {
 			m.emit(event.Found{Finding: f})
-			accept = append(accept, fmt.Sprintf("--accept %s:%s", f.Code, f.Object))
+			accept = append(accept, f.AcceptFlag())
 		}
 	}
 	if len(accept) == 0 {
-		accept = []string{fmt.Sprintf("--accept %s:%s.%s", loss.Code, loss.Table, loss.Column)}
+		accept = []string{finding.Finding{Kind: finding.Loss, Code: loss.Code, Object: loss.Table + "." + loss.Column}.AcceptFlag()}
 	}
 	return fault.New(fault.Refused, "copy "+loss.Table, cause,
 		"what is copied stays; mend the values on the source, or accept what is lost and run the same command with "+strings.Join(accept, " "))

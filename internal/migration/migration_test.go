@@ -270,6 +270,23 @@ func TestIncludedTableIsGone(t *testing.T) {
 	})
 }
 
+// TestVerifyOfUnfinishedCopy compares nothing before all is loaded: what is missing would count as different.
+func TestVerifyOfUnfinishedCopy(t *testing.T) {
+	inLabs(t, func(t *testing.T, l *lab) {
+		l.exec(t, "CREATE TABLE a (id INT PRIMARY KEY)", "INSERT INTO a VALUES (1)")
+		l.begin(t, convert.Options{}, change.Filter{}).interrupted(t)
+		_, err := l.begin(t, convert.Options{}, change.Filter{}).Verify(t.Context())
+		if fault.ClassOf(err) != fault.Refused || !strings.Contains(err.Error(), "not at its end") {
+			t.Fatalf("a copy that has not begun to load was verified: %v", err)
+		}
+		l.begin(t, convert.Options{}, change.Filter{}).copied(t)
+		r, err := l.begin(t, convert.Options{}, change.Filter{}).Verify(t.Context())
+		if err != nil || !r.Equal {
+			t.Fatalf("finished, but %+v, %v", r, err)
+		}
+	})
+}
+
 // TestAddedTable tells of a table that came later, once a run, and of none that the
 // filter keeps out.
 func TestAddedTable(t *testing.T) {

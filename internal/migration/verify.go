@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/bascule/bascule/internal/convert"
+	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/schema"
 	"github.com/bascule/bascule/internal/verify"
 )
@@ -15,7 +16,8 @@ const shownDifferences = 20
 
 // Verify compares every table of the recorded migration on both sides.
 // Differences are in the report, not in the error. It refuses to compare with another
-// source than the one that was copied, or with one whose tables were altered since.
+// source than the one that was copied, with one whose tables were altered since, and while
+// the copy is not at its end: then all that is still missing would count as different.
 func (m *Migration) Verify(ctx context.Context) (*verify.Report, error) {
 	rec, err := m.record(ctx)
 	if err != nil {
@@ -24,6 +26,14 @@ func (m *Migration) Verify(ctx context.Context) (*verify.Report, error) {
 	const op = "verify the copy"
 	if err := m.sameSource(ctx, rec, op); err != nil {
 		return nil, err
+	}
+	left, err := m.Target.Queue(rec).Left(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if left > 0 {
+		return nil, fault.New(fault.Refused, op, fmt.Errorf("the copy into schema %q is not at its end: %d tasks are left", rec.Schema, left),
+			"finish it first, by running the bascule db copy that began it; bascule db status tells how far it is")
 	}
 	then, plan, err := recorded(rec)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bascule/bascule/internal/change"
@@ -220,9 +221,10 @@ func (e *End) checkEmpty(there []string) []finding.Finding {
 	const most = 10
 	return []finding.Finding{{
 		Code: CodeNotEmpty, Kind: finding.Problem, Severity: finding.Blocker, Object: "schema " + string(e.schema),
-		What:  fmt.Sprintf("Schema %s already holds relations of the plan's names that bascule did not make.", e.schema),
+		What: fmt.Sprintf("Schema %s already holds %d relations of the plan's names that bascule did not make: %s.",
+			e.schema, len(there), strings.Join(there[:min(most, len(there))], ", ")),
 		Do:    "Choose another --schema, exclude these tables, or drop them yourself.",
-		Count: int64(len(there)), Evidence: there[:min(most, len(there))], Owner: "operator",
+		Count: int64(len(there)), Owner: "operator",
 	}}
 }
 

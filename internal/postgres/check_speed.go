@@ -70,11 +70,12 @@ func (e *End) checkDisk(f *facts, db *schema.Database) []finding.Finding {
 	for _, t := range db.Tables {
 		data += t.Bytes
 	}
-	need := int64(float64(data)*(1+indexShare)) + 2*f.maxWALMB<<20
+	rows := int64(float64(data) * (1 + indexShare))
 	return []finding.Finding{{
 		Code: CodeDisk, Kind: finding.Question, Severity: finding.Info, Object: "disk", Owner: "dba",
-		What: fmt.Sprintf("The copy needs about %s on the target; SQL cannot tell how much is free.", gigabytes(need)),
-		Do:   "Check the disk's size, or switch on its automatic growth (Cloud SQL: --storage-auto-increase).",
+		What: fmt.Sprintf("The copy needs about %s for rows and indexes and, while it loads, up to %s for the log (twice max_wal_size); SQL cannot tell how much is free.",
+			gigabytes(rows), gigabytes(2*f.maxWALMB<<20)),
+		Do: "Check the disk's size, or switch on its automatic growth (Cloud SQL: --storage-auto-increase).",
 		Evidence: []string{
 			"data on the source " + gigabytes(data), "target database now " + gigabytes(f.databaseBytes),
 			fmt.Sprintf("max_wal_size %d MB", f.maxWALMB),
