@@ -61,7 +61,7 @@ bench-verify: build ## verify: rows/s and bytes over the wire
 
 .PHONY: crash
 crash: servers-up ## 100 random kill -9 during shared copies (long)
-	go test -tags crash -count=1 -timeout 3h -v ./internal/crashtest
+	BASCULE_CRASHES=$${BASCULE_CRASHES:-100} go test -count=1 -timeout 3h -v -run TestKill ./internal/crashtest
 
 .PHONY: servers-up
 servers-up: ## install and start the test servers
