@@ -23,6 +23,7 @@ const (
 	ExitUnsupported = 7
 	ExitResource    = 8
 	ExitData        = 9
+	ExitBusy        = 10
 	ExitInterrupted = 130
 )
 
@@ -43,6 +44,7 @@ var exits = []struct {
 	{ExitUnsupported, []fault.Class{fault.Unsupported}, "unsupported", "A server version, a setting or a type that cannot be handled."},
 	{ExitResource, []fault.Class{fault.Resource}, "resource", "A full disk, a limit or a time-out of a server. Mend it and run the same command again."},
 	{ExitData, []fault.Class{fault.Data}, "data", "The data contradicts the plan, for instance by a duplicate key."},
+	{ExitBusy, []fault.Class{fault.Busy}, "busy", "Another process does this work for the same migration: the message says who and since when."},
 	{ExitInterrupted, nil, "interrupted", "Stopped by Ctrl-C or SIGTERM. What was committed stays; the same command goes on from there."},
 }
 

@@ -31,6 +31,7 @@ func TestExitCode(t *testing.T) {
 		"unsupported":     {fault.New(fault.Unsupported, "do", boom, ""), 7},
 		"resource":        {fault.New(fault.Resource, "do", boom, ""), 8},
 		"data":            {fault.New(fault.Data, "do", boom, ""), 9},
+		"busy":            {fault.New(fault.Busy, "do", boom, ""), 10},
 		"interrupted":     {InterruptedError{Signal: "interrupt"}, 130},
 		"wrapped":         {fmt.Errorf("lane 1: %w", fault.New(fault.Data, "do", boom, "")), 9},
 		"the outer class": {fault.New(fault.Refused, "do", fault.New(fault.Connect, "do", boom, ""), ""), 4},

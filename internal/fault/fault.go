@@ -30,6 +30,8 @@ const (
 	Resource Class = "resource"
 	// Data is data that contradicts the plan, such as a duplicate key.
 	Data Class = "data"
+	// Busy is work that another process is doing: who, and since when, is in the error.
+	Busy Class = "busy"
 	// Difference is a verification that found differences.
 	Difference Class = "difference"
 )
