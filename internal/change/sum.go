@@ -2,6 +2,7 @@ package change
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/bascule/bascule/internal/schema"
 )
@@ -77,9 +78,23 @@ type SumQuery struct {
 	// Lo and Hi bound the first key column, both inclusive, in decimal; empty is open. Only
 	// for integer keys.
 	Lo, Hi string
-	// Mod and Rem restrict to rows whose key hash h has h % Mod = Rem (0: no restriction),
+	// Mod and Rems restrict to rows whose key hash h has h % Mod among Rems (Mod 0: no restriction),
 	// and Buckets groups them by (h / max(Mod,1)) % Buckets; 0 and 1 are one group.
-	Mod, Rem, Buckets uint64
+	Mod     uint64
+	Rems    []uint64
+	Buckets uint64
+}
+
+// RemList writes Rems in decimal, parted by commas.
+func (q *SumQuery) RemList() string {
+	var b []byte
+	for i, r := range q.Rems {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendUint(b, r, 10)
+	}
+	return string(b)
 }
 
 // Sum is the rows of one group: how many, and the sum modulo 2^64 of their hashes.

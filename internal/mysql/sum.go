@@ -52,7 +52,7 @@ func (e *End) planSum(q *change.SumQuery) (*sumPlan, error) {
 		return nil, err
 	}
 	if q.Mod > 0 {
-		where = append(where, fmt.Sprintf("%s %% %d = %d", p.key, q.Mod, q.Rem))
+		where = append(where, fmt.Sprintf("%s %% %d IN (%s)", p.key, q.Mod, q.RemList()))
 	}
 	p.from = " FROM " + quote(q.Table)
 	if len(where) > 0 {

@@ -261,7 +261,7 @@ func TestSumGroups(t *testing.T) {
 			return binary.BigEndian.Uint64(sum[:]) >> 4
 		}
 		for _, c := range []struct{ mod, rem, buckets uint64 }{{0, 0, 0}, {0, 0, 1}, {0, 0, 7}, {3, 2, 5}, {4, 1, 1}} {
-			q.Mod, q.Rem, q.Buckets = c.mod, c.rem, c.buckets
+			q.Mod, q.Rems, q.Buckets = c.mod, []uint64{c.rem}, c.buckets
 			want := map[uint64]change.Sum{}
 			for _, r := range src.Query(t, src.url, "SELECT k FROM t WHERE k BETWEEN 203 AND 1502") {
 				h := hash(r[0] + ";")

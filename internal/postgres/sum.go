@@ -99,7 +99,7 @@ func (s sumSQL) rows(extra, where string) (string, error) {
 	if s.q.Mod == 0 {
 		return "(" + inner + ") r", nil
 	}
-	return fmt.Sprintf("(SELECT * FROM (%s) i WHERE coalesce(k, h) %% %d = %d) r", inner, s.q.Mod, s.q.Rem), nil
+	return fmt.Sprintf("(SELECT * FROM (%s) i WHERE coalesce(k, h) %% %d IN (%s)) r", inner, s.q.Mod, s.q.RemList()), nil
 }
 
 // Sums implements change.Summer: one scan, aggregated where the rows are.

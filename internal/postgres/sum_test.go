@@ -148,9 +148,10 @@ func TestSumGroups(t *testing.T) {
 			"an open range":        {Hi: "10"},
 			"an empty range":       {Lo: "5000", Hi: "6000"},
 			"buckets":              {Buckets: 16},
-			"one bucket of 7":      {Mod: 7, Rem: 3},
-			"buckets of a bucket":  {Mod: 7, Rem: 3, Buckets: 5},
-			"a range in buckets":   {Lo: "1", Hi: "2000", Buckets: 3, Mod: 2, Rem: 1},
+			"one bucket of 7":      {Mod: 7, Rems: []uint64{3}},
+			"three buckets of 7":   {Mod: 7, Rems: []uint64{0, 3, 6}},
+			"buckets of a bucket":  {Mod: 7, Rems: []uint64{3}, Buckets: 5},
+			"a range in buckets":   {Lo: "1", Hi: "2000", Buckets: 3, Mod: 2, Rems: []uint64{1}},
 			"the largest unsigned": {Hi: "18446744073709551615"},
 		}
 		for reason, q := range tests {
@@ -201,7 +202,7 @@ func sumInGo(n int, q change.SumQuery, keyed bool) (sums []change.Sum, rows []ch
 			h = hash60(fmt.Sprintf("%d;%d:%s", i, len(v), v))
 			k = hash60(fmt.Sprintf("%d;", i))
 		}
-		if q.Mod > 0 && k%q.Mod != q.Rem {
+		if q.Mod > 0 && !slices.Contains(q.Rems, k%q.Mod) {
 			continue
 		}
 		g := k / max(q.Mod, 1) % max(q.Buckets, 1)

@@ -3,7 +3,9 @@ package verify
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/big"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -13,11 +15,22 @@ import (
 )
 
 // unit is what is summed at once: a range of an integer key, or a whole table;
-// mod and rem narrow it to the rows whose key hash h has h % mod = rem.
+// mod and rems narrow it to the rows whose key hash h has h % mod among rems.
 type unit struct {
-	table    int
-	lo, hi   string
-	mod, rem uint64
+	table  int
+	lo, hi string
+	mod    uint64
+	rems   []uint64
+}
+
+// bucket is the part b of n of a unit that is not narrowed, or narrowed to one bucket.
+func (u unit) bucket(n, b uint64) unit {
+	mod, rem := max(1, u.mod), uint64(0)
+	if u.mod > 0 {
+		rem = u.rems[0]
+	}
+	u.mod, u.rems = mod*n, []uint64{rem + mod*b}
+	return u
 }
 
 // found is what comparing a unit brought to light.
@@ -39,9 +52,14 @@ const (
 	// finest is where narrowing ends: hashes have 60 bits, and a step multiplies by at
 	// most 2^32 before it is looked at again.
 	finest = 1 << 28
-	// fewBuckets is up to how many differing buckets are each scanned for; beyond, one
-	// scan fetches all.
+	// fewBuckets is up to how many differing buckets are each narrowed by a scan; beyond, one scan fetches
+	// the rows of all of them.
 	fewBuckets = 4
+	// listBuckets bounds the buckets that one statement names.
+	listBuckets = 4096
+	// suspectBuckets is what a unit is parted into from the start when its values may be spelt differently on the two sides: a scan
+	// less when they are.
+	suspectBuckets = 1024
 )
 
 // units cuts every table into ranges of about unitBytes where its key begins with
@@ -105,8 +123,8 @@ func isInt(p Pair) bool {
 // queries are the two sides' queries for a unit.
 func (v *Verifier) queries(u unit) (source, target *change.SumQuery) {
 	t := &v.Tables[u.table]
-	source = &change.SumQuery{Table: t.Select.Table.Name, Lo: u.lo, Hi: u.hi, Mod: u.mod, Rem: u.rem}
-	target = &change.SumQuery{Table: t.Target, Lo: u.lo, Hi: u.hi, Mod: u.mod, Rem: u.rem}
+	source = &change.SumQuery{Table: t.Select.Table.Name, Lo: u.lo, Hi: u.hi, Mod: u.mod, Rems: u.rems}
+	target = &change.SumQuery{Table: t.Target, Lo: u.lo, Hi: u.hi, Mod: u.mod, Rems: u.rems}
 	for _, p := range t.Columns {
 		source.Columns = append(source.Columns, change.SumColumn{Column: p.Source, Form: p.Form})
 		target.Columns = append(target.Columns, change.SumColumn{Column: p.Target, Form: p.Form})
@@ -147,22 +165,45 @@ func (v *Verifier) sums(ctx context.Context, u unit, buckets uint64) (source, ta
 
 // unit compares one unit and, where the sums differ, what is in it.
 func (v *Verifier) unit(ctx context.Context, u unit) (found, error) {
-	source, target, err := v.sums(ctx, u, 1)
+	buckets := uint64(1)
+	if t := &v.Tables[u.table]; t.byClient() && t.Select.Table.Rows > rowsDirect {
+		buckets = suspectBuckets
+	}
+	source, target, err := v.sums(ctx, u, buckets)
 	if err != nil {
 		return found{}, err
 	}
-	s, t := source[0], target[0]
-	f := found{rowsSource: s.Rows, rowsTarget: t.Rows, bySum: s == t}
+	s, t := total(source), total(target)
+	f := found{rowsSource: s.Rows, rowsTarget: t.Rows, bySum: maps.Equal(source, target)}
 	if f.bySum {
 		return f, nil
 	}
-	if err := v.narrow(ctx, u, max(s.Rows, t.Rows), &f); err != nil {
+	if buckets > 1 {
+		err = v.differing(ctx, u, buckets, source, target, &f)
+	} else {
+		err = v.narrow(ctx, u, max(s.Rows, t.Rows), &f)
+	}
+	if err != nil {
 		return f, err
 	}
 	if f.differences > 0 || (f.byClient > 0 && s.Rows == t.Rows) {
 		return f, nil
 	}
 	return f, v.unlocated(ctx, u, &f)
+}
+
+// byClient reports whether the table has values whose texts may differ although they are equal.
+func (t *Table) byClient() bool {
+	return slices.ContainsFunc(t.Columns, func(p Pair) bool { return p.Form.ByClient() })
+}
+
+// total adds up all groups.
+func total(groups map[uint64]change.Sum) (all change.Sum) {
+	for _, g := range groups {
+		all.Rows += g.Rows
+		all.Hash += g.Hash
+	}
+	return all
 }
 
 // unlocated sums a unit again whose sums differed although no row did. Either the
@@ -173,7 +214,7 @@ func (v *Verifier) unlocated(ctx context.Context, u unit, f *found) error {
 	if err != nil {
 		return err
 	}
-	s, t := source[0], target[0]
+	s, t := source[0], target[0] // one group
 	f.rowsSource, f.rowsTarget = s.Rows, t.Rows
 	if s == t {
 		return nil
@@ -200,21 +241,35 @@ func (v *Verifier) narrow(ctx context.Context, u unit, rows int64, f *found) err
 	if err != nil {
 		return err
 	}
-	differing := make([]uint64, 0, fewBuckets)
+	return v.differing(ctx, u, buckets, source, target, f)
+}
+
+// differing narrows those buckets of a unit whose sums differ.
+func (v *Verifier) differing(ctx context.Context, u unit, buckets uint64, source, target map[uint64]change.Sum, f *found) error {
+	var list []uint64
+	var some int64 // rows in them
 	for b := range buckets {
 		if source[b] != target[b] {
-			differing = append(differing, b)
+			list = append(list, b)
+			some += max(source[b].Rows, target[b].Rows)
 		}
 	}
-	if len(differing) > fewBuckets && rows <= rowsAtOnce {
+	rows := max(total(source).Rows, total(target).Rows)
+	switch {
+	case len(list) > fewBuckets && len(list) <= listBuckets && some <= rowsAtOnce:
+		sub := u
+		sub.mod, sub.rems = max(1, u.mod)*buckets, nil
+		for _, b := range list {
+			sub.rems = append(sub.rems, u.bucket(buckets, b).rems[0])
+		}
+		return v.rows(ctx, sub, f)
+	case len(list) > fewBuckets && rows <= rowsAtOnce:
 		return v.rows(ctx, u, f)
-	}
-	if len(differing) > fewBuckets {
+	case len(list) > fewBuckets:
 		return v.parts(ctx, u, rows, f)
 	}
-	for _, b := range differing {
-		sub := u
-		sub.mod, sub.rem = mod*buckets, u.rem+mod*b
+	for _, b := range list {
+		sub := u.bucket(buckets, b)
 		n := max(source[b].Rows, target[b].Rows)
 		if n == rows {
 			// Equal rows of a table without a key share one hash: no bucket parts them.
@@ -233,11 +288,8 @@ func (v *Verifier) narrow(ctx context.Context, u unit, rows int64, f *found) err
 // parts compares a unit that differs nearly everywhere, in parts that fit in memory.
 func (v *Verifier) parts(ctx context.Context, u unit, rows int64, f *found) error {
 	n := uint64(rows/(rowsAtOnce/2) + 1)
-	mod := max(1, u.mod)
 	for b := range n {
-		sub := u
-		sub.mod, sub.rem = mod*n, u.rem+mod*b
-		if err := v.rows(ctx, sub, f); err != nil {
+		if err := v.rows(ctx, u.bucket(n, b), f); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -52,7 +53,7 @@ func (m *memory) each(q *change.SumQuery, fn func(key []string, keyHash, rowHash
 	})
 	for i, r := range m.rows {
 		h := m.hashes[i]
-		if q.Mod == 0 || h[0]%q.Mod == q.Rem {
+		if q.Mod == 0 || slices.Contains(q.Rems, h[0]%q.Mod) {
 			fn(r[:m.keys], h[0], h[1], r)
 		}
 	}
