@@ -15,9 +15,9 @@ import (
 var layers = [][]string{
 	{"schema", "finding", "fault", "secret"},
 	{"event", "change"},
-	{"convert/expr", "mysql/wire"},
+	{"convert/expr", "mysql/wire", "mysql/binlog", "postgres/logical"},
 	{"convert"},
-	{"mysql", "postgres", "snapshot", "verify"},
+	{"mysql", "postgres", "snapshot", "follow", "verify"},
 	{"migration"},
 	{"cli"},
 	{"servertest", "crosscheck"},
@@ -29,6 +29,7 @@ var forbidden = map[string][]string{
 	"mysql":     {"convert", "convert/expr"},
 	"postgres":  {"convert", "convert/expr"},
 	"snapshot":  {"mysql", "postgres"},
+	"follow":    {"mysql", "postgres"},
 	"verify":    {"mysql", "postgres"},
 	"migration": {"mysql", "postgres"},
 	// The independent comparison shares nothing with what it judges.

@@ -51,6 +51,8 @@ type Statement struct {
 type Renderer interface {
 	// Render returns every statement that makes db, in an order in which they can run.
 	Render(db *schema.Database) []Statement
+	// DropIndex returns the statement that removes an index of a table in a later stage.
+	DropIndex(in, table, index schema.Name) Statement
 }
 
 // TaskKind tells what a Task asks for.
@@ -154,6 +156,8 @@ type Ledger interface {
 	// Amend replaces the record's plan and drops NOT NULL from columns, in one transaction:
 	// losses were accepted after the copy had begun.
 	Amend(ctx context.Context, name schema.Name, plan json.RawMessage, relax []Relax) error
+	// Extend adds statements of later stages as tasks, those that it has not added before, in one transaction.
+	Extend(ctx context.Context, r *Record, stmts []Statement) error
 	// Queue hands out the tasks of the migration that Open or Create returned. Once that
 	// one is dropped, it refuses (fault.Refused), though another may go into the same schema.
 	Queue(r *Record) Queue
@@ -174,6 +178,9 @@ type Progress struct {
 // Reporter tells how far a migration is.
 type Reporter interface {
 	Progress(ctx context.Context, name schema.Name) ([]Progress, error)
+	// Snapshots returns, by target table, the position of the exact snapshot that the table was copied from, for tables that
+	// were not cut into chunks.
+	Snapshots(ctx context.Context, r *Record) (map[schema.Name]Position, error)
 	// Losses returns the accepted losses counted so far.
 	Losses(ctx context.Context, name schema.Name) (Losses, error)
 	// Drop removes what the migration made: its tables, types and record. It returns what it

@@ -14,6 +14,7 @@ func (a *app) db() *cobra.Command {
   plan    read the source, say what becomes of everything   writes nothing
   check   look at both servers and accounts                 writes nothing
   copy    make the schema, copy the rows, build the keys    writes to the target
+  follow  apply the source's changes as they come           writes to the target
   verify  compare both sides                                writes nothing
   status  say how far a copy is                             writes nothing
   drop    remove what copy made                             writes to the target
@@ -23,6 +24,6 @@ processes may share it: each takes the next piece from the ledger in the target.
 		Args: onlyCommands,
 		RunE: help,
 	}
-	cmd.AddCommand(a.dbPlan(), a.dbCheck(), a.dbCopy(), a.dbVerify(), a.dbStatus(), a.dbDrop())
+	cmd.AddCommand(a.dbPlan(), a.dbCheck(), a.dbCopy(), a.dbFollow(), a.dbVerify(), a.dbStatus(), a.dbDrop())
 	return cmd
 }

@@ -48,6 +48,7 @@ A terminal gets a live view, a pipe one line an event, and --json one object a l
 	s.targetFlags(f)
 	s.planFlags(f)
 	s.laneFlags(f)
+	s.followFlag(f)
 	f.BoolVar(&dry, "dry-run", false, "say what it would do, and write nothing")
 	return cmd
 }
@@ -59,7 +60,11 @@ func (a *app) copy(cmd *cobra.Command, s *settings) error {
 		if err != nil {
 			return err
 		}
-		doc := newCopyDoc(res, next(cmd, "db verify"))
+		after := "db verify"
+		if s.Follow {
+			after = "db follow"
+		}
+		doc := newCopyDoc(res, next(cmd, after))
 		if a.json {
 			(&objects{out: a.out, now: a.now}).write("summary", doc)
 			return nil

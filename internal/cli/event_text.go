@@ -31,6 +31,8 @@ func eventText(e event.Event) string {
 		return tableVerifiedText(e)
 	case event.Difference:
 		return differenceText(e)
+	case event.Followed:
+		return followedText(e)
 	case event.Retried:
 		return fmt.Sprintf("%s: lost, trying again after %s: %s", clean(e.What), duration(e.After), clean(e.Error))
 	case event.Throttled:
@@ -70,6 +72,19 @@ func tableVerifiedText(e event.TableVerified) string {
 		text += fmt.Sprintf(", %s compared by value", plural(e.ByClient, "row"))
 	}
 	return text + ", " + duration(e.Elapsed)
+}
+
+// followedText says how far changes are applied.
+func followedText(e event.Followed) string {
+	text := fmt.Sprintf("follow: %s behind", duration(e.Lag))
+	if e.LagBytes >= 0 {
+		text += fmt.Sprintf(", %s of the log unread", size(e.LagBytes))
+	}
+	text += fmt.Sprintf("; %s/s, %s/s; %s applied so far", plural(int64(e.TxnsPerSecond+0.5), "transaction"), plural(int64(e.RowsPerSecond+0.5), "row"), plural(e.Rows, "row"))
+	if e.Table != "" {
+		text += ", most of late in " + clean(e.Table)
+	}
+	return text
 }
 
 // differenceText shows values as package verify quotes them, so that a trailing

@@ -59,6 +59,9 @@ func (p *progress) longest() (w int) {
 // what it waits for; never more lines than the terminal has.
 func (p *progress) frame(c canvas, now time.Time) []string {
 	out := []string{cut(p.headline(now), c.width)}
+	if p.followed != nil {
+		return p.notes(append(out, p.following(c)...), c)
+	}
 	if p.meter.began.IsZero() {
 		return p.notes(out, c)
 	}
@@ -102,6 +105,34 @@ func (p *progress) headline(now time.Time) string {
 		head += "   " + plural(p.differences, "difference")
 	}
 	return head
+}
+
+// following is the view of a follow: how far behind, how fast, where it stands. What it skips would stand here too: it
+// never skips a change.
+func (p *progress) following(c canvas) []string {
+	f := p.followed
+	behind := duration(f.Lag)
+	if f.Lag == 0 {
+		behind = "nothing"
+	}
+	if f.LagBytes >= 0 {
+		behind += fmt.Sprintf(", %s of the log unread", size(f.LagBytes))
+	}
+	rows := [][2]string{
+		{"behind", behind},
+		{"rate", fmt.Sprintf("%s transactions/s, %s rows/s, target busy %.0f%%", count(int64(f.TxnsPerSecond+0.5)), count(int64(f.RowsPerSecond+0.5)), 100*f.Busy)},
+		{"applied", plural(f.Txns, "transaction") + ", " + plural(f.Rows, "row")},
+		{"most in", clean(f.Table)},
+		{"skipped", "nothing"},
+		{"position", clean(f.Position)},
+	}
+	var out []string
+	for _, r := range rows {
+		if r[1] != "" {
+			out = append(out, cut("  "+left(r[0], 10)+r[1], c.width))
+		}
+	}
+	return out
 }
 
 func (p *progress) titles(l cells) string {

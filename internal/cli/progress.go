@@ -25,6 +25,7 @@ type progress struct {
 	verifying   bool
 	differences int64
 	copied      int64 // tables that are done
+	followed    *event.Followed
 }
 
 // tableProgress is one table of the view.
@@ -70,6 +71,8 @@ func (p *progress) add(e event.Event, now time.Time) {
 		t.rows = max(e.RowsSource, e.RowsTarget)
 		p.differences += e.Differences
 		p.finish(t)
+	case event.Followed:
+		p.followed, p.note = &e, ""
 	case event.Retried, event.Throttled:
 		p.note = eventText(e)
 	case event.PhaseDone, event.Found, event.Difference:

@@ -32,6 +32,7 @@ type settings struct {
 	KeepCase       bool              `yaml:"keep-case"`
 	Collation      string            `yaml:"collation"`
 	Lanes          int               `yaml:"lanes"`
+	Follow         bool              `yaml:"follow"`
 
 	config string
 	types  []string // --type as given: table.column=TYPE
@@ -65,6 +66,10 @@ func (s *settings) planFlags(f *pflag.FlagSet) {
 
 func (s *settings) laneFlags(f *pflag.FlagSet) {
 	f.IntVar(&s.Lanes, "lanes", 0, "`NUMBER` of connection pairs that work at once (default one a core, 2 to 8)")
+}
+
+func (s *settings) followFlag(f *pflag.FlagSet) {
+	f.BoolVar(&s.Follow, "follow", false, "the source stays in use: leave unique indexes and foreign keys to bascule db follow and the switch")
 }
 
 // load reads the file named by --config and lays the flags that were given over it.
@@ -103,6 +108,7 @@ func (s *settings) fill(file settings, given func(flag string) bool) {
 	take(&s.KeepCase, file.KeepCase, given("keep-case"))
 	take(&s.Collation, file.Collation, given("collation"))
 	take(&s.Lanes, file.Lanes, given("lanes"))
+	take(&s.Follow, file.Follow, given("follow"))
 }
 
 func take[T any](to *T, from T, given bool) {
@@ -127,6 +133,7 @@ func (s *settings) validate(cmd *cobra.Command) error {
 func (s *settings) options() convert.Options {
 	return convert.Options{
 		Schema: schema.Name(s.Schema), KeepCase: s.KeepCase, Accept: s.Accept, Types: s.Type, Collation: s.Collation,
+		ForFollow: s.Follow,
 	}
 }
 
@@ -154,7 +161,7 @@ func readConfig(name string) (settings, error) {
 // configKeys are the keys of a configuration file, in the order of its documentation.
 var configKeys = []string{
 	"source", "source-password", "target", "target-password", "schema", "include", "exclude",
-	"accept", "type", "keep-case", "collation", "lanes",
+	"accept", "type", "keep-case", "collation", "lanes", "follow",
 }
 
 // usage is an error of the command line; its hint is the command's help.

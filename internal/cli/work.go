@@ -53,7 +53,7 @@ func (a *app) engage(cmd *cobra.Command, s *settings, n needs, view renderer, bo
 	}
 	w.schema = cmp.Or(s.Schema, "public")
 	w.migration = &migration.Migration{
-		Options: s.options(), Filter: s.filter(), Lanes: s.Lanes, Log: a.log,
+		Options: s.options(), Filter: s.filter(), Lanes: s.Lanes, Log: a.log, Who: whoami(),
 		Events: func(e event.Event) { w.view.Event(e) },
 	}
 	return a.openSource(cmd.Context(), s, n.source, w, func(ctx context.Context) error {
@@ -87,7 +87,7 @@ func (a *app) openSource(ctx context.Context, s *settings, needed bool, w *work,
 		return fmt.Errorf("open the source: %w", err)
 	}
 	defer func() { _ = end.Close() }() // it was only read from
-	w.migration.Source = end
+	w.migration.Source, w.migration.Changes = end, end
 	return then(ctx)
 }
 
@@ -114,7 +114,7 @@ func (a *app) openTarget(ctx context.Context, s *settings, w *work, then func(co
 		return fmt.Errorf("open the target: %w", err)
 	}
 	defer end.Close()
-	w.migration.Target = end
+	w.migration.Target, w.migration.Applier = end, end
 	return then(ctx)
 }
 

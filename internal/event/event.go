@@ -85,6 +85,22 @@ type (
 		Source string `json:"source,omitempty"`
 		Target string `json:"target,omitempty"`
 	}
+	// Followed tells how far changes are applied, once a second.
+	Followed struct {
+		Position string `json:"position"`
+		// Lag is the age of the last applied transaction, by the source's clock; 0 when nothing waits.
+		Lag time.Duration `json:"lag_ns"`
+		// LagBytes is what the source has logged and this process has not read, -1 when unknown.
+		LagBytes      int64   `json:"lag_bytes"`
+		Txns          int64   `json:"txns"` // since the beginning
+		Rows          int64   `json:"rows"`
+		TxnsPerSecond float64 `json:"txns_per_second"` // since the last telling
+		RowsPerSecond float64 `json:"rows_per_second"`
+		// Busy is the share of the time that the target needed.
+		Busy float64 `json:"busy"`
+		// Table is the one with most changes since the last telling.
+		Table string `json:"table,omitempty"`
+	}
 	// Retried says that something was lost and is tried again.
 	Retried struct {
 		What  string        `json:"what"`
@@ -107,6 +123,7 @@ func (StatementRun) Name() string  { return "statement_run" }
 func (RangeVerified) Name() string { return "range_verified" }
 func (TableVerified) Name() string { return "table_verified" }
 func (Difference) Name() string    { return "difference" }
+func (Followed) Name() string      { return "followed" }
 func (Retried) Name() string       { return "retried" }
 func (Throttled) Name() string     { return "throttled" }
 
@@ -119,5 +136,6 @@ func (StatementRun) sealed()  {}
 func (RangeVerified) sealed() {}
 func (TableVerified) sealed() {}
 func (Difference) sealed()    {}
+func (Followed) sealed()      {}
 func (Retried) sealed()       {}
 func (Throttled) sealed()     {}

@@ -40,7 +40,7 @@ func (m *Migration) Copy(ctx context.Context) (*CopyResult, error) {
 		return nil, err
 	}
 	c := &snapshot.Copier{
-		Source: m.Source, Queue: m.Target.Queue(rec), Tables: tables(plan), At: rec.Position,
+		Source: m.Source, Queue: m.Target.Queue(rec), Tables: tables(plan), At: rec.Position, Exact: m.Options.ForFollow,
 		Lanes: m.lanes(), Retry: m.retry(), Events: m.Events, Log: m.Log,
 	}
 	if err := m.announce(ctx, rec, plan); err != nil {
@@ -109,7 +109,8 @@ func (m *Migration) create(ctx context.Context) (*change.Record, error) {
 	}
 	var made *change.Record
 	err = m.phase("schema", func() (err error) {
-		made, err = m.Target.Create(ctx, rec, m.Target.Render(plan.Target), tasks)
+		now, _ := m.statements(plan, in.Options)
+		made, err = m.Target.Create(ctx, rec, now, tasks)
 		return err
 	})
 	return made, err

@@ -16,6 +16,7 @@ import (
 	"github.com/bascule/bascule/internal/event"
 	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/finding"
+	"github.com/bascule/bascule/internal/follow"
 	"github.com/bascule/bascule/internal/schema"
 )
 
@@ -24,7 +25,12 @@ import (
 type Migration struct {
 	Source change.Source
 	// Target may be nil for Plan alone; the plan then assumes a current PostgreSQL.
-	Target  change.Target
+	Target change.Target
+	// Changes and Applier are the same two ends, for Follow: where changes come from, and where they go.
+	Changes follow.Source
+	Applier change.Applier
+	// Who names this process to others that want to follow the same migration.
+	Who     string
 	Options convert.Options
 	Filter  change.Filter
 	// Lanes is how many connection pairs copy or compare at once; 0 means one a core

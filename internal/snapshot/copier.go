@@ -38,6 +38,9 @@ type Copier struct {
 	Tables []Table
 	// At is P0: every lane proves that it sees it.
 	At change.Position
+	// Exact refuses a table without a usable key whose snapshot has no exact position: what changed after it could not be told
+	// from what changed before.
+	Exact bool
 	// Lanes is how many connection pairs work at once.
 	Lanes int
 	// Retry is how long a lost server is waited for before Run gives up.
@@ -250,6 +253,9 @@ func (l *lane) chunk(ctx context.Context, r change.Reader, t *change.Task, w cha
 	}
 	var done change.Done
 	err = l.copier.Source.Snapshot(ctx, func(ctx context.Context, r change.Reader, p change.Position, exact bool) error {
+		if !exact && l.copier.Exact {
+			return fault.New(fault.Resource, "copy "+string(t.Table), errors.New(inexact(tb).What), "run the same command again when fewer writes come, or "+inexact(tb).Do)
+		}
 		var err error
 		done, err = l.load(ctx, r, tb, t, w)
 		done.At = p

@@ -1,0 +1,132 @@
+package migration
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bascule/bascule/internal/change"
+	"github.com/bascule/bascule/internal/convert"
+	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/follow"
+	"github.com/bascule/bascule/internal/snapshot"
+)
+
+const opFollow = "follow the source"
+
+// Follow applies the source's changes to the target, from where the copy began or an earlier follow has come to, until ctx ends,
+// until returns a position that is reached, or something stands in the way. When it has passed all that the copy can have read, it
+// builds the unique indexes that had to wait, while it goes on. It may be interrupted at any time and begun again.
+func (m *Migration) Follow(ctx context.Context, until func() change.Position) error {
+	rec, plan, err := m.following(ctx)
+	if err != nil {
+		return err
+	}
+	f, err := m.follower(ctx, rec, plan)
+	if err != nil {
+		return err
+	}
+	f.Until = until
+	return m.catchUp(ctx, rec, plan, f)
+}
+
+// following opens the record of a copy that is at its end and was made to be followed.
+func (m *Migration) following(ctx context.Context) (*change.Record, *convert.Plan, error) {
+	rec, err := m.record(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := m.sameSource(ctx, rec, opFollow); err != nil {
+		return nil, nil, err
+	}
+	then, plan, err := recorded(rec)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !then.Options.ForFollow {
+		return nil, nil, fault.New(fault.Refused, opFollow,
+			fmt.Errorf("the copy into schema %q was made with foreign keys and unique indexes, on which changes of a source in use fail", rec.Schema),
+			"begin anew: bascule db drop, then bascule db copy --follow")
+	}
+	done, err := m.Target.Progress(ctx, rec.Schema)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, p := range done {
+		if p.Walking || p.ChunksDone < p.Chunks {
+			return nil, nil, fault.New(fault.Refused, opFollow, fmt.Errorf("table %q is not copied yet", p.Table),
+				"finish the copy first, by running the bascule db copy that began it; bascule db status tells how far it is")
+		}
+	}
+	return rec, plan, m.unaltered(ctx, then.Filter, plan, opFollow)
+}
+
+// follower plans the replay.
+func (m *Migration) follower(ctx context.Context, rec *change.Record, plan *convert.Plan) (*follow.Follower, error) {
+	losses := change.Losses{}
+	replicas, err := plan.Replicas(losses)
+	if err != nil {
+		return nil, err
+	}
+	since, err := m.Target.Snapshots(ctx, rec)
+	if err != nil {
+		return nil, err
+	}
+	f := &follow.Follower{
+		Source: m.Changes, Target: m.Applier, Record: rec, Who: m.Who, From: rec.Position, Retry: m.retry(), Events: m.Events,
+	}
+	for i, t := range plan.Tables {
+		f.Tables = append(f.Tables, &follow.Table{Select: &t.Select, Replica: replicas[i], Since: since[t.Target.Name]})
+	}
+	return f, nil
+}
+
+// catchUp runs the follower and, once it has passed what the copy can have read, what had to wait for that.
+func (m *Migration) catchUp(ctx context.Context, rec *change.Record, plan *convert.Plan, f *follow.Follower) error {
+	// The copy has ended, so whatever its reads saw is in the log before its present end.
+	bound, err := m.Changes.End(ctx)
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	passed := make(chan struct{})
+	var once sync.Once
+	f.Committed = func(mark change.Mark) error {
+		if in, err := m.Changes.Includes(ctx, mark.Position, bound); err != nil || !in {
+			return err
+		}
+		once.Do(func() { close(passed) })
+		return nil
+	}
+	g.Go(func() error { return f.Run(ctx) })
+	g.Go(func() error {
+		select {
+		case <-passed:
+			return m.finishKeys(ctx, rec, plan)
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	return g.Wait()
+}
+
+// finishKeys builds what had to wait. What an earlier run has built is not built again.
+func (m *Migration) finishKeys(ctx context.Context, rec *change.Record, plan *convert.Plan) error {
+	_, later := m.statements(plan, convert.Options{ForFollow: true})
+	if err := m.Target.Extend(ctx, rec, later); err != nil {
+		return err
+	}
+	q := m.Target.Queue(rec)
+	if left, err := q.Left(ctx); err != nil || left == 0 {
+		return err
+	}
+	return m.phase("keys", func() error {
+		c := &snapshot.Copier{
+			Source: m.Source, Queue: q, Tables: tables(plan), At: rec.Position, Lanes: 1, Retry: m.retry(), Events: m.Events, Log: m.Log,
+		}
+		_, err := c.Run(ctx)
+		return err
+	})
+}
