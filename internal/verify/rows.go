@@ -34,11 +34,18 @@ func (v *Verifier) rows(ctx context.Context, u unit, f *found) error {
 		return err
 	}
 	all := suspects(source, target)
-	if len(v.Tables[u.table].Key) == 0 {
+	switch {
+	case len(v.Tables[u.table].Key) == 0 && v.Barrier != nil:
+		return v.keylessLive(ctx, u, all, f)
+	case len(v.Tables[u.table].Key) == 0:
 		return v.keyless(ctx, u, all, f)
 	}
+	compare := v.values
+	if v.Barrier != nil {
+		compare = v.settle
+	}
 	for part := range slices.Chunk(all, atOnce) {
-		if err := v.values(ctx, u, part, f); err != nil {
+		if err := compare(ctx, u, part, f); err != nil {
 			return err
 		}
 	}
@@ -123,26 +130,31 @@ func (v *Verifier) values(ctx context.Context, u unit, part []suspect, f *found)
 	if err != nil {
 		return err
 	}
-	t := &v.Tables[u.table]
 	for _, r := range part {
-		s, inSource := source[identity(r.RowSum)]
-		d, inTarget := target[identity(r.RowSum)]
-		key := keyText(t, r.Key)
-		switch {
-		case inSource && inTarget && r.source != r.target && r.source > 0 && r.target > 0:
-			v.differ(f, 1, event.Difference{
-				Table: t.name(), Key: key, Kind: "duplicate",
-				Source: fmt.Sprintf("%d rows", r.source), Target: fmt.Sprintf("%d rows", r.target),
-			})
-		case inSource && inTarget:
-			v.columns(t, key, s.Values, d.Values, f)
-		case inSource:
-			v.differ(f, 1, event.Difference{Table: t.name(), Key: key, Kind: "missing", Source: rowText(t, s.Values)})
-		case inTarget:
-			v.differ(f, 1, event.Difference{Table: t.name(), Key: key, Kind: "extra", Target: rowText(t, d.Values)})
-		}
+		v.judge(u, r, source, target, f)
 	}
 	return nil
+}
+
+// judge says what differs in one row, if anything does.
+func (v *Verifier) judge(u unit, r suspect, source, target map[string]change.RowValues, f *found) {
+	t := &v.Tables[u.table]
+	s, inSource := source[identity(r.RowSum)]
+	d, inTarget := target[identity(r.RowSum)]
+	key := keyText(t, r.Key)
+	switch {
+	case inSource && inTarget && r.source != r.target && r.source > 0 && r.target > 0:
+		v.differ(f, 1, event.Difference{
+			Table: t.name(), Key: key, Kind: "duplicate",
+			Source: fmt.Sprintf("%d rows", r.source), Target: fmt.Sprintf("%d rows", r.target),
+		})
+	case inSource && inTarget:
+		v.columns(t, key, s.Values, d.Values, f)
+	case inSource:
+		v.differ(f, 1, event.Difference{Table: t.name(), Key: key, Kind: "missing", Source: rowText(t, s.Values)})
+	case inTarget:
+		v.differ(f, 1, event.Difference{Table: t.name(), Key: key, Kind: "extra", Target: rowText(t, d.Values)})
+	}
 }
 
 // columns compares one row value by value.

@@ -37,6 +37,7 @@ func (u unit) bucket(n, b uint64) unit {
 type found struct {
 	rowsSource, rowsTarget int64
 	differences, byClient  int64
+	settled, unproved      int64 // rows that differed at a look and at a later one did not, or always were another; only with a barrier
 	bySum                  bool
 	shown                  []event.Difference
 }
@@ -136,8 +137,18 @@ func (v *Verifier) queries(u unit) (source, target *change.SumQuery) {
 	return source, target
 }
 
-// both runs one question on both sides at the same time.
+// both runs one question on both sides: at the same time, or with the barrier between them.
 func both[T any](ctx context.Context, v *Verifier, ask func(context.Context, change.Summer, bool) (T, error)) (source, target T, err error) {
+	if v.Barrier != nil {
+		if source, err = ask(ctx, v.Source, true); err != nil {
+			return source, target, err
+		}
+		if err = v.Barrier(ctx); err != nil {
+			return source, target, err
+		}
+		target, err = ask(ctx, v.Target, false)
+		return source, target, err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) { source, err = ask(ctx, v.Source, true); return err })
 	g.Go(func() (err error) { target, err = ask(ctx, v.Target, false); return err })
@@ -186,7 +197,7 @@ func (v *Verifier) unit(ctx context.Context, u unit) (found, error) {
 	if err != nil {
 		return f, err
 	}
-	if f.differences > 0 || (f.byClient > 0 && s.Rows == t.Rows) {
+	if f.differences > 0 || (f.byClient > 0 && s.Rows == t.Rows) || f.settled+f.unproved > 0 {
 		return f, nil
 	}
 	return f, v.unlocated(ctx, u, &f)
@@ -218,6 +229,12 @@ func (v *Verifier) unlocated(ctx context.Context, u unit, f *found) error {
 	f.rowsSource, f.rowsTarget = s.Rows, t.Rows
 	if s == t {
 		return nil
+	}
+	if v.Barrier != nil {
+		moving, err := v.moving(ctx, u, s, t)
+		if err != nil || moving {
+			return err
+		}
 	}
 	v.differ(f, 1, event.Difference{
 		Table: v.Tables[u.table].name(), Kind: "sum",
