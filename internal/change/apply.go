@@ -88,4 +88,6 @@ type Applier interface {
 	// replicas' tables is live) and closes the session when fn returns. who says who holds it, for people. When
 	// another process holds it, the error is fault.Busy and says who and since when.
 	Applying(ctx context.Context, r *Record, who string, tables []*Replica, fn func(context.Context, Session) error) error
+	// Applied returns what was saved last, whoever applies.
+	Applied(ctx context.Context, r *Record) (Mark, error)
 }

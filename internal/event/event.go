@@ -101,6 +101,18 @@ type (
 		// Table is the one with most changes since the last telling.
 		Table string `json:"table,omitempty"`
 	}
+	// Passed is the verdict of one pass over all tables while both sides change.
+	Passed struct {
+		Pass        int   `json:"pass"`
+		Equal       bool  `json:"equal"`
+		Rows        int64 `json:"rows"`
+		Differences int64 `json:"differences"`
+		// Unproved counts rows that changed at every look.
+		Unproved int64 `json:"unproved"`
+		// Position is up to where the source's changes were applied when the pass ended.
+		Position string        `json:"position"`
+		Elapsed  time.Duration `json:"elapsed_ns"`
+	}
 	// Retried says that something was lost and is tried again.
 	Retried struct {
 		What  string        `json:"what"`
@@ -124,6 +136,7 @@ func (RangeVerified) Name() string { return "range_verified" }
 func (TableVerified) Name() string { return "table_verified" }
 func (Difference) Name() string    { return "difference" }
 func (Followed) Name() string      { return "followed" }
+func (Passed) Name() string        { return "passed" }
 func (Retried) Name() string       { return "retried" }
 func (Throttled) Name() string     { return "throttled" }
 
@@ -137,5 +150,6 @@ func (RangeVerified) sealed() {}
 func (TableVerified) sealed() {}
 func (Difference) sealed()    {}
 func (Followed) sealed()      {}
+func (Passed) sealed()        {}
 func (Retried) sealed()       {}
 func (Throttled) sealed()     {}

@@ -42,6 +42,8 @@ type Follower struct {
 	Tables []*Table
 	// Until returns the position to stop at, or nothing; it is asked again and again. nil never stops.
 	Until func() change.Position
+	// Prompt saves a position that moved without changes at once: somebody waits for it.
+	Prompt bool
 	// Committed, if set, sees every mark that is durable on the target. An error from it ends the follow.
 	Committed func(change.Mark) error
 	// Retry is how long a lost server is waited for before Run gives up.

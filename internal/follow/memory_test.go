@@ -199,6 +199,10 @@ func (m *memoryTarget) Applying(ctx context.Context, _ *change.Record, _ string,
 	return fn(ctx, &memorySession{target: m})
 }
 
+func (m *memoryTarget) Applied(context.Context, *change.Record) (change.Mark, error) {
+	return m.mark, nil
+}
+
 func (m *memoryTarget) breaksNow() bool { return m.draw != nil && m.draw.IntN(100) < m.breaks }
 
 type memorySession struct {

@@ -30,8 +30,9 @@ type pump struct {
 	free    chan *unit
 	done    chan change.Mark // the latest mark that is durable on the target; holds one
 
-	saved  time.Time // when the reading side last handed over a mark
-	ended  error     // why the reading side stopped in good order, with all that it read handed over
+	saved  time.Time       // when the reading side last handed over a mark
+	handed change.Position // the last one handed over
+	ended  error           // why the reading side stopped in good order, with all that it read handed over
 	stats  stats
 	commit func(change.Mark) error // sees every durable mark
 }
@@ -74,7 +75,7 @@ func (p *pump) read(ctx context.Context) error {
 	}
 	hand := func(u *unit) error {
 		if u.mark != nil {
-			p.saved = time.Now()
+			p.saved, p.handed = time.Now(), u.mark.Position
 		}
 		select {
 		case p.units <- u:
@@ -101,7 +102,7 @@ func (p *pump) read(ctx context.Context) error {
 			p.ended = newDDLError(&e.DDL)
 			return nil
 		}
-		if !p.build.open && !p.feed.Buffered() && (p.build.waiting() || time.Since(p.saved) > saveEvery) {
+		if !p.build.open && !p.feed.Buffered() && (p.build.waiting() || p.build.mark.Position != p.handed && (p.f.Prompt || time.Since(p.saved) > saveEvery)) {
 			if err := p.build.flush(hand); err != nil {
 				return err
 			}

@@ -29,7 +29,7 @@ func (m *Migration) Follow(ctx context.Context, until func() change.Position) er
 		return err
 	}
 	f.Until = until
-	return m.catchUp(ctx, rec, plan, f)
+	return m.catchUp(ctx, rec, plan, f, func(change.Mark) error { return nil })
 }
 
 // following opens the record of a copy that is at its end and was made to be followed.
@@ -84,7 +84,8 @@ func (m *Migration) follower(ctx context.Context, rec *change.Record, plan *conv
 }
 
 // catchUp runs the follower and, once it has passed what the copy can have read, what had to wait for that.
-func (m *Migration) catchUp(ctx context.Context, rec *change.Record, plan *convert.Plan, f *follow.Follower) error {
+// committed sees every mark that is durable.
+func (m *Migration) catchUp(ctx context.Context, rec *change.Record, plan *convert.Plan, f *follow.Follower, committed func(change.Mark) error) error {
 	// The copy has ended, so whatever its reads saw is in the log before its present end.
 	bound, err := m.Changes.End(ctx)
 	if err != nil {
@@ -94,6 +95,12 @@ func (m *Migration) catchUp(ctx context.Context, rec *change.Record, plan *conve
 	passed := make(chan struct{})
 	var once sync.Once
 	f.Committed = func(mark change.Mark) error {
+		if err := committed(mark); err != nil {
+			return err
+		}
+		if isClosed(passed) {
+			return nil
+		}
 		if in, err := m.Changes.Includes(ctx, mark.Position, bound); err != nil || !in {
 			return err
 		}
@@ -110,6 +117,15 @@ func (m *Migration) catchUp(ctx context.Context, rec *change.Record, plan *conve
 		}
 	})
 	return g.Wait()
+}
+
+func isClosed(c chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 // finishKeys builds what had to wait. What an earlier run has built is not built again.

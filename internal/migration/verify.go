@@ -42,6 +42,20 @@ func (m *Migration) Verify(ctx context.Context) (*verify.Report, error) {
 	if err := m.unaltered(ctx, then.Filter, plan, op); err != nil {
 		return nil, err
 	}
+	v, err := m.verifier(plan)
+	if err != nil {
+		return nil, err
+	}
+	var rep *verify.Report
+	err = m.phase("verify", func() (err error) {
+		rep, err = v.Run(ctx)
+		return err
+	})
+	return rep, err
+}
+
+// verifier compares the plan's tables.
+func (m *Migration) verifier(plan *convert.Plan) (*verify.Verifier, error) {
 	v := &verify.Verifier{
 		Source: m.Source, Target: m.Target, Reader: m.Source, Lanes: m.lanes(), Events: m.Events, Show: shownDifferences, Retry: m.retry(),
 	}
@@ -52,12 +66,7 @@ func (m *Migration) Verify(ctx context.Context) (*verify.Report, error) {
 		}
 		v.Tables = append(v.Tables, p)
 	}
-	var rep *verify.Report
-	err = m.phase("verify", func() (err error) {
-		rep, err = v.Run(ctx)
-		return err
-	})
-	return rep, err
+	return v, nil
 }
 
 // paired pairs the columns of a table, and its key. A key column that the target lacks

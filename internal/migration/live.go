@@ -1,0 +1,170 @@
+package migration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/bascule/bascule/internal/change"
+	"github.com/bascule/bascule/internal/event"
+	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/verify"
+)
+
+// LiveOptions say how a live verification goes on.
+type LiveOptions struct {
+	// Passes is how many full passes are made; 0 means until ctx ends.
+	Passes int
+}
+
+// VerifyLive compares every table while both sides change, pass after pass, and tells each pass's verdict by an event. It follows the
+// source itself, unless another process does. It returns the report of the last full pass.
+func (m *Migration) VerifyLive(ctx context.Context, o LiveOptions) (*verify.Report, error) {
+	rec, plan, err := m.following(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v, err := m.verifier(plan)
+	if err != nil {
+		return nil, err
+	}
+	f, err := m.follower(ctx, rec, plan)
+	if err != nil {
+		return nil, err
+	}
+	at := newMarks(m.Changes)
+	f.Prompt = true
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	done := make(chan error, 1)
+	go func() {
+		done <- m.keepCurrent(ctx, cancel, at, func(ctx context.Context) error { return m.catchUp(ctx, rec, plan, f, at.reached) }, rec)
+	}()
+	v.Barrier = func(ctx context.Context) error {
+		end, err := m.Changes.End(ctx)
+		if err != nil {
+			return err
+		}
+		return at.wait(ctx, end)
+	}
+	var last *verify.Report
+	for n := 1; o.Passes == 0 || n <= o.Passes; n++ {
+		began := time.Now()
+		err := m.phase("verify", func() (err error) {
+			last, err = v.Run(ctx)
+			return err
+		})
+		if err != nil {
+			cancel(nil)
+			<-done
+			if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+				return nil, cause
+			}
+			return nil, err
+		}
+		m.emit(passed(n, last, at.last(), time.Since(began)))
+	}
+	cancel(nil)
+	<-done
+	return last, nil
+}
+
+// passed tells what a pass has proved, and up to which position.
+func passed(n int, r *verify.Report, at change.Mark, took time.Duration) event.Passed {
+	e := event.Passed{Pass: n, Equal: r.Equal, Position: string(at.Position), Elapsed: took}
+	for _, t := range r.Tables {
+		e.Rows += t.RowsSource
+		e.Differences += t.Differences
+		e.Unproved += t.Unproved
+	}
+	return e
+}
+
+// keepCurrent follows until ctx ends. When another process follows already, it reads from the ledger how far that one is.
+func (m *Migration) keepCurrent(ctx context.Context, fail context.CancelCauseFunc, at *marks, run func(context.Context) error, rec *change.Record) error {
+	err := run(ctx)
+	if fault.ClassOf(err) == fault.Busy {
+		err = m.watch(ctx, at, rec)
+	}
+	if err != nil && ctx.Err() == nil {
+		fail(err)
+	}
+	return err
+}
+
+// watchEvery is how often the ledger is asked how far another process has come.
+const watchEvery = 50 * time.Millisecond
+
+func (m *Migration) watch(ctx context.Context, at *marks, rec *change.Record) error {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		mark, err := m.Applier.Applied(ctx, rec)
+		if err != nil {
+			return err
+		}
+		if err := at.reached(mark); err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// marks lets others wait until a position is applied.
+type marks struct {
+	changes interface {
+		Includes(ctx context.Context, a, b change.Position) (bool, error)
+	}
+	mu   sync.Mutex
+	mark change.Mark
+	next chan struct{} // closed when a newer mark is there
+}
+
+func newMarks(changes change.Streamer) *marks {
+	return &marks{changes: changes, next: make(chan struct{})}
+}
+
+// reached takes a newer mark.
+func (m *marks) reached(mark change.Mark) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if mark.Position == m.mark.Position {
+		return nil
+	}
+	m.mark = mark
+	close(m.next)
+	m.next = make(chan struct{})
+	return nil
+}
+
+func (m *marks) last() change.Mark {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.mark
+}
+
+// wait returns when everything up to p is applied.
+func (m *marks) wait(ctx context.Context, p change.Position) error {
+	for {
+		m.mu.Lock()
+		mark, next := m.mark, m.next
+		m.mu.Unlock()
+		if mark.Position != "" {
+			in, err := m.changes.Includes(ctx, mark.Position, p)
+			if err != nil || in {
+				return err
+			}
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the target to catch up: %w", context.Cause(ctx))
+		}
+	}
+}
