@@ -59,6 +59,11 @@ bench-verify: build ## verify: rows/s and bytes over the wire
 	testbed/install mariadb postgres15
 	bench/verify
 
+.PHONY: bench-follow
+bench-follow: build ## follow: bascule and a native replica apply the same backlog, then lag under load
+	testbed/install mariadb postgres15
+	bench/follow
+
 .PHONY: crash
 crash: servers-up ## 100 random kill -9 during shared copies (long)
 	BASCULE_CRASHES=$${BASCULE_CRASHES:-100} go test -count=1 -timeout 3h -v -run TestKill ./internal/crashtest
