@@ -2,17 +2,22 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/migration"
 	"github.com/bascule/bascule/internal/verify"
 )
 
 func (a *app) dbVerify() *cobra.Command {
 	var s settings
+	var live bool
+	var passes int
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Compare both sides, value by value",
@@ -21,7 +26,9 @@ differ, the range is halved until rows and columns are known, which are printed 
 values. It writes nothing, and moves little data.
 
 On a source that is written to meanwhile, rows changed since the copy are differences: they are
-real.
+real. With --live it follows the source, or waits for the process that does, and compares while both
+sides change: pass after pass, each with its verdict and the position up to which it holds. A row
+that differs is looked at again until it agrees, or shows that it never will.
 
 It ends with 3 when there are differences.
 
@@ -29,10 +36,18 @@ It ends with 3 when there are differences.
 		Example: "  bascule db verify --config shop.yaml",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if live {
+				return a.verifyLive(cmd, &s, passes)
+			}
+			if cmd.Flags().Changed("passes") {
+				return usage(cmd, "read --passes", errors.New("it goes with --live"))
+			}
 			return a.verify(cmd, &s)
 		},
 	}
 	f := cmd.Flags()
+	f.BoolVar(&live, "live", false, "follow the source and compare while both sides change")
+	f.IntVar(&passes, "passes", 1, "with --live, the `NUMBER` of passes over all tables; 0 goes on until it is stopped")
 	s.sourceFlags(f)
 	s.targetFlags(f)
 	s.laneFlags(f)
@@ -47,16 +62,37 @@ func (a *app) verify(cmd *cobra.Command, s *settings) error {
 		if err != nil {
 			return err
 		}
-		if a.json {
-			(&objects{out: a.out, now: a.now}).write("summary", struct {
-				Command string `json:"command"`
-				*verify.Report
-			}{"db verify", rep})
-		} else if _, err := fmt.Fprint(a.out, verifyText(rep)+"in "+duration(a.since(began))+"\n"); err != nil {
+		return a.verdict(rep, w, began)
+	})
+}
+
+// verifyLive compares while both sides change.
+func (a *app) verifyLive(cmd *cobra.Command, s *settings, passes int) error {
+	if passes < 0 {
+		return usage(cmd, "read --passes", fmt.Errorf("%d is not a number of passes", passes))
+	}
+	return a.engage(cmd, s, needs{source: true, target: true}, a.stage(), func(ctx context.Context, w *work) error {
+		began := a.now()
+		rep, err := w.migration.VerifyLive(ctx, migration.LiveOptions{Passes: passes})
+		w.view.Close()
+		if err != nil {
 			return err
 		}
-		return verifyFault(rep, w)
+		return a.verdict(rep, w, began)
 	})
+}
+
+// verdict prints a report and returns the error of one that found something.
+func (a *app) verdict(rep *verify.Report, w *work, began time.Time) error {
+	if a.json {
+		(&objects{out: a.out, now: a.now}).write("summary", struct {
+			Command string `json:"command"`
+			*verify.Report
+		}{"db verify", rep})
+	} else if _, err := fmt.Fprint(a.out, verifyText(rep)+"in "+duration(a.since(began))+"\n"); err != nil {
+		return err
+	}
+	return verifyFault(rep, w)
 }
 
 // verifyText is the verdict on every table. The differences themselves were printed
@@ -99,12 +135,24 @@ func verifyFault(r *verify.Report, w *work) error {
 	if r.Equal && differences == 0 {
 		return nil
 	}
+	if unproved := unprovedRows(r); differences == 0 && unproved > 0 {
+		return fault.New(fault.Difference, fmt.Sprintf("verify schema %s against %s", w.schema, w.source),
+			fmt.Errorf("no row differs, and %s changed at every look, so that nothing can be said of them", plural(unproved, "row")),
+			"run it again when fewer writes come; the last proof of a cutover looks at them when the writes have stopped")
+	}
 	if len(r.Tables) == 0 {
 		return fault.New(fault.Difference, "verify schema "+w.schema, fmt.Errorf("no table was compared"), "the recorded copy holds no table: see bascule db status")
 	}
 	return fault.New(fault.Difference, fmt.Sprintf("verify schema %s against %s", w.schema, w.source),
 		fmt.Errorf("%s in %s, of which %s", plural(differences, "difference"), plural(tables, "table"), shownText(shown)),
 		"was either side written to since the copy began? then copy again while nobody writes, after: bascule db drop; if not, report it")
+}
+
+func unprovedRows(r *verify.Report) (n int64) {
+	for _, t := range r.Tables {
+		n += t.Unproved
+	}
+	return n
 }
 
 func shownText(n int64) string {

@@ -33,6 +33,8 @@ func eventText(e event.Event) string {
 		return differenceText(e)
 	case event.Followed:
 		return followedText(e)
+	case event.Passed:
+		return passedText(e)
 	case event.Retried:
 		return fmt.Sprintf("%s: lost, trying again after %s: %s", clean(e.What), duration(e.After), clean(e.Error))
 	case event.Throttled:
@@ -85,6 +87,15 @@ func followedText(e event.Followed) string {
 		text += ", most of late in " + clean(e.Table)
 	}
 	return text
+}
+
+// passedText is the verdict of one pass.
+func passedText(e event.Passed) string {
+	text := fmt.Sprintf("pass %d: %s: %s compared, %s", e.Pass, verdict(e.Differences == 0), plural(e.Rows, "row"), plural(e.Differences, "difference"))
+	if e.Unproved > 0 {
+		text += fmt.Sprintf(", %s changed at every look", plural(e.Unproved, "row"))
+	}
+	return text + fmt.Sprintf(", in %s, up to %s", duration(e.Elapsed), clean(e.Position))
 }
 
 // differenceText shows values as package verify quotes them, so that a trailing

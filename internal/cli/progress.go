@@ -75,7 +75,7 @@ func (p *progress) add(e event.Event, now time.Time) {
 		p.followed, p.note = &e, ""
 	case event.Retried, event.Throttled:
 		p.note = eventText(e)
-	case event.PhaseDone, event.Found, event.Difference:
+	case event.PhaseDone, event.Found, event.Difference, event.Passed:
 		// The live view has nothing to count in these.
 	}
 }
