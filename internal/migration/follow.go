@@ -2,6 +2,7 @@ package migration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -107,7 +108,7 @@ func (m *Migration) catchUp(ctx context.Context, rec *change.Record, plan *conve
 		once.Do(func() { close(passed) })
 		return nil
 	}
-	g.Go(func() error { return f.Run(ctx) })
+	g.Go(func() error { return altered(f.Run(ctx)) })
 	g.Go(func() error {
 		select {
 		case <-passed:
@@ -117,6 +118,15 @@ func (m *Migration) catchUp(ctx context.Context, rec *change.Record, plan *conve
 		}
 	})
 	return g.Wait()
+}
+
+// altered says what to do about a statement that alters a followed table.
+func altered(err error) error {
+	if _, ok := errors.AsType[*follow.DDLError](err); !ok {
+		return err
+	}
+	return fault.New(fault.Refused, opFollow, err,
+		"everything before it is applied; undo it on the source, or begin anew: bascule db drop, then bascule db copy --follow")
 }
 
 func isClosed(c chan struct{}) bool {
