@@ -147,8 +147,7 @@ func (d *Decoder) Next() (*Event, error) {
 		switch {
 		case d.rows.open():
 			if err := d.rows.read(&d.ev.Rows); err != nil {
-				h := d.rows.h
-				return nil, d.giveUp(fault.New(fault.Data, h.op(), err, hintAltered))
+				return nil, d.giveUp(rowError(d.rows.h, err))
 			}
 			return &d.ev, nil
 		case d.payload.open():

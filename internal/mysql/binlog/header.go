@@ -171,3 +171,12 @@ func damaged(h header, err error) error { return fault.New(fault.Data, h.op(), e
 func unsupported(h header, why, hint string) error {
 	return fault.New(fault.Unsupported, h.op(), errors.New(why), hint)
 }
+
+// rowError is a row that cannot be read. Its bytes have no types of their own, so as a rule they are another table's than the layout's.
+func rowError(h header, err error) error {
+	class, hint := fault.Data, hintAltered
+	if e, ok := errors.AsType[*fault.Error](err); ok {
+		class, hint = e.Class, e.Hint
+	}
+	return fault.New(class, h.op(), err, hint)
+}

@@ -1,6 +1,7 @@
 package binlog
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -39,97 +40,37 @@ func appendJSONString(dst, s []byte) []byte {
 	return append(append(dst, s[from:]...), '"')
 }
 
-// double prints a number as the server's my_gcvt does in 23 characters: the shortest digits that give the same number again, in plain notation
-// where they fit and the point is at most 15 digits away, else with an exponent. What would then read as an integer gets ".0".
+// double prints a number as the server's my_gcvt does: the fewest digits that give the same number again, in plain notation while
+// that puts at most 14 zeros behind the point, or the point within the digits or the first 15 of them, else with an exponent. What would then
+// read as an integer gets ".0".
 func (p *jsonPrinter) double(f float64) error {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return errJSON
 	}
-	const width, far = 23, 15
-	room := width
-	if math.Signbit(f) {
-		p.dst = append(p.dst, '-')
-		f = -f
-		if f != 0 {
-			room--
-		}
+	const far = 15
+	var buf [32]byte
+	s := strconv.AppendFloat(buf[:0], f, 'e', -1, 64) // -d.ddde-dd
+	if s[0] == '-' {
+		p.dst, s = append(p.dst, '-'), s[1:]
 	}
-	digits, point := shortest(f)
-	for len(digits) > room-exponentRoom(digits, point, far) {
-		// Not even the exponent leaves room for all digits.
-		digits, point = rounded(f, len(digits)-1)
+	digits, e, _ := bytes.Cut(s, []byte{'e'})
+	exponent := 0
+	for _, c := range e[1:] {
+		exponent = 10*exponent + int(c-'0')
 	}
-	n := len(digits)
-	var plain int
-	switch {
-	case point <= 0:
-		plain = 2 - point + n
-	case point < n:
-		plain = n + 1
-	default:
-		plain = point
+	if e[0] == '-' {
+		exponent = -exponent
 	}
-	if plain > room || point < 1-far || point > far {
-		p.exponent(digits, point-1)
+	behind := max(0, len(digits)-2) // the first digit and the point
+	if exponent < -far || exponent >= far && behind <= exponent {
+		p.dst = strconv.AppendInt(append(append(p.dst, digits...), 'e'), int64(exponent), 10)
 		return nil
 	}
-	switch {
-	case point <= 0:
-		p.dst = append(p.dst, "0."...)
-		for range -point {
-			p.dst = append(p.dst, '0')
-		}
-		p.dst = append(p.dst, digits...)
-	case point < n:
-		p.dst = append(append(append(p.dst, digits[:point]...), '.'), digits[point:]...)
-	default:
-		p.dst = append(p.dst, digits...)
-		for range point - n {
-			p.dst = append(p.dst, '0')
-		}
+	p.dst = strconv.AppendFloat(p.dst, math.Abs(f), 'f', -1, 64)
+	if behind <= exponent {
 		p.dst = append(p.dst, ".0"...)
 	}
 	return nil
-}
-
-// exponent prints d.ddde5.
-func (p *jsonPrinter) exponent(digits []byte, e int) {
-	p.dst = append(p.dst, digits[0])
-	if len(digits) > 1 {
-		p.dst = append(append(p.dst, '.'), digits[1:]...)
-	}
-	p.dst = strconv.AppendInt(append(p.dst, 'e'), int64(e), 10)
-}
-
-// exponentRoom is what a number with an exponent needs beside its digits, 0 for one that is printed without.
-func exponentRoom(digits []byte, point, far int) int {
-	if point >= 1-far && point <= far || len(digits) == 1 {
-		return 0
-	}
-	var buf [8]byte
-	return 1 + len(strconv.AppendInt(append(buf[:0], 'e'), int64(point-1), 10))
-}
-
-// shortest returns the fewest digits that give f again, and how many of them stand before the point.
-func shortest(f float64) (digits []byte, point int) { return rounded(f, 0) }
-
-// rounded returns f with n digits, without zeros at the end; n = 0 are as many as needed.
-func rounded(f float64, n int) (digits []byte, point int) {
-	var buf [32]byte
-	s := strconv.AppendFloat(buf[:0], f, 'e', n-1, 64) // d.ddde±dd
-	e := len(s) - 1
-	for s[e] != 'e' {
-		e--
-	}
-	x, _ := strconv.Atoi(string(s[e+1:])) // it was just printed
-	digits = append(make([]byte, 0, 24), s[0])
-	if e > 2 {
-		digits = append(digits, s[2:e]...)
-	}
-	for len(digits) > 1 && digits[len(digits)-1] == '0' {
-		digits = digits[:len(digits)-1]
-	}
-	return digits, x + 1
 }
 
 // opaque prints a value of an SQL type that JSON does not have. Decimals are numbers; dates and times are strings; of any other the type's
@@ -150,9 +91,9 @@ func (p *jsonPrinter) opaque(typ fieldType, data []byte) error {
 		return p.temporal(typ, int64(binary.LittleEndian.Uint64(data)))
 	}
 	p.dst = fmt.Appendf(p.dst, `"base64:type%d:`, typ)
-	const line = 57 // bytes of 76 characters, after which the server's base64 breaks the line
+	const line = 57 // bytes of 76 characters, after which the server's base64 breaks the line, which it then escapes
 	for len(data) > line {
-		p.dst = append(base64.StdEncoding.AppendEncode(p.dst, data[:line]), '\n')
+		p.dst = append(base64.StdEncoding.AppendEncode(p.dst, data[:line]), `\n`...)
 		data = data[line:]
 	}
 	p.dst = append(base64.StdEncoding.AppendEncode(p.dst, data), '"')

@@ -162,6 +162,9 @@ func (d *Decoder) convert(c *column, of *Column, m mapped, hasSigns bool) error 
 		want := fieldDouble
 		if t.Bits == 32 {
 			want = fieldFloat
+			if d.o.MariaDB {
+				c.value = positiveZero
+			}
 		}
 		return is(want)
 	case schema.Decimal:
@@ -176,9 +179,9 @@ func (d *Decoder) convert(c *column, of *Column, m mapped, hasSigns bool) error 
 		}
 		return is(fieldBit)
 	case schema.Enum:
-		return m.enum(c, t)
+		return m.enum(c, t, of.Text)
 	case schema.Set:
-		return m.set(c, t)
+		return m.set(c, t, of.Text)
 	case schema.Text, schema.Binary, schema.JSON, schema.UUID, schema.Inet, schema.Geometry, schema.Vector:
 		return d.convertString(c, of, m)
 	case schema.Date, schema.Time, schema.DateTime, schema.Timestamp:

@@ -2,7 +2,6 @@ package binlog
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -141,65 +140,4 @@ func (d *Decoder) compressed(text func(dst, src []byte) ([]byte, error)) func(ds
 		}
 		return text(dst, plain)
 	}
-}
-
-var errMembers = errors.New("the log has other members")
-
-// sameMembers compares members with those that the log has, where it has them. Theirs are in the column's own character set.
-func sameMembers(logged [][]byte, members []string, charset string) error {
-	if logged == nil {
-		return nil
-	}
-	if len(logged) != len(members) {
-		return errMembers
-	}
-	unicode := charset == "utf8mb4" || charset == "utf8mb3" || charset == "utf8" || charset == "ascii"
-	for i, m := range members {
-		if unicode && string(logged[i]) != m {
-			return fmt.Errorf("%w: %q is %q in the table", errMembers, logged[i], m)
-		}
-	}
-	return nil
-}
-
-// enum plans an ENUM: a number of 1 or 2 bytes, from 1 on; 0 is the value that was no member, which reads as ”.
-func (m mapped) enum(c *column, t schema.Enum) error {
-	if m.typ != fieldEnum || c.size < 1 || c.size > 2 {
-		return errType
-	}
-	c.value = func(dst, src []byte) ([]byte, error) {
-		n := int(little(src))
-		if n == 0 {
-			return dst, nil
-		}
-		if n > len(t.Members) {
-			return dst, fmt.Errorf("member %d of %d", n, len(t.Members))
-		}
-		return append(dst, t.Members[n-1]...), nil
-	}
-	return sameMembers(m.members, t.Members, t.Charset)
-}
-
-// set plans a SET: a bit for each member, the first the lowest.
-func (m mapped) set(c *column, t schema.Set) error {
-	if m.typ != fieldSet || c.size < 1 || c.size > 8 {
-		return errType
-	}
-	c.value = func(dst, src []byte) ([]byte, error) {
-		bits, at := little(src), len(dst)
-		for i, label := range t.Members {
-			if bits>>i&1 == 0 {
-				continue
-			}
-			if len(dst) > at {
-				dst = append(dst, ',')
-			}
-			dst = append(dst, label...)
-		}
-		if n := len(t.Members); n < 64 && bits>>n != 0 {
-			return dst, fmt.Errorf("bits %#x of %d members", bits, n)
-		}
-		return dst, nil
-	}
-	return sameMembers(m.members, t.Members, t.Charset)
 }

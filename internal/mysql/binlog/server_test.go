@@ -167,7 +167,7 @@ func key(b *change.Batch, i int) string {
 		if s.Null() {
 			k.WriteString("NULL ")
 		} else {
-			fmt.Fprintf(&k, "%x ", b.Bytes(s))
+			fmt.Fprintf(&k, "%x, ", b.Bytes(s))
 		}
 	}
 	return k.String()
@@ -255,34 +255,54 @@ func (s *source) compare(t *testing.T) {
 	for _, table := range db.Tables {
 		want := read(t, e, table)
 		total += len(want)
-		for k, n := range want {
-			if got := logged[table.Name][k]; got != n {
-				t.Errorf("%s: %d times in the log, %d in the table: %s", table.Name, got, n, clip(k))
-			}
-		}
-		for k, n := range logged[table.Name] {
-			if want[k] == 0 {
-				t.Errorf("%s: %d times in the log only: %s", table.Name, n, clip(k))
-			}
-		}
+		differ(t, table, logged[table.Name], want)
 	}
 	if total == 0 {
 		t.Error("there was nothing to compare")
 	}
 }
 
-// clip keeps a message readable, and shows what of it is text.
-func clip(k string) string {
-	var out []string
-	for _, v := range strings.Fields(k) {
-		p, err := hex.DecodeString(v)
-		if err == nil && len(p) > 12 && bytes.IndexFunc(p, func(r rune) bool { return r < ' ' }) < 0 {
-			v = strconv.Quote(string(p))
+// differ reports each row that one side has another number of times than the other, once if rows of the same first value differ.
+func differ(t *testing.T, table *schema.Table, got, want rows) {
+	t.Helper()
+	first := func(k string) string { v, _, _ := strings.Cut(k, " "); return v }
+	extra := map[string]string{}
+	for k, n := range got {
+		if want[k] != n {
+			extra[first(k)] = k
 		}
-		if len(v) > 300 {
-			v = v[:300] + "…" + v[len(v)-20:]
-		}
-		out = append(out, v)
 	}
-	return strings.Join(out, " ")
+	for k, n := range want {
+		if got[k] == n {
+			continue
+		}
+		other := strings.Fields(extra[first(k)])
+		delete(extra, first(k))
+		if len(other) == 0 {
+			t.Errorf("%s: row %s is %d times in the table and %d in the log", table.Name, first(k), n, got[k])
+			continue
+		}
+		for i, v := range strings.Fields(k) {
+			if other[i] != v {
+				t.Errorf("%s: row %s: %s %T%+v:\n%s in the log,\n%s in the table", table.Name, first(k), table.Columns[i].Name, table.Columns[i].Type, table.Columns[i].Type, shown(other[i], v), shown(v, other[i]))
+			}
+		}
+	}
+	for k := range extra {
+		t.Errorf("%s: row %s is in the log only", table.Name, k)
+	}
+}
+
+// shown returns what surrounds the first difference of two values, as text where it is.
+func shown(a, b string) string {
+	at := 0
+	for at < min(len(a), len(b)) && a[at] == b[at] {
+		at++
+	}
+	at = max(0, at/2*2-80)
+	a = a[at:min(len(a), at+200)]
+	if p, err := hex.DecodeString(a); err == nil && bytes.IndexFunc(p, func(r rune) bool { return r < ' ' || r == 0xfffd }) < 0 {
+		return fmt.Sprintf("…%q (%s)", p, a)
+	}
+	return "…" + a
 }

@@ -15,7 +15,18 @@ func mediumSigned(dst, src []byte) ([]byte, error) {
 	return append(dst, src[0], src[1], src[2], sign), nil
 }
 
-func mediumUnsigned(dst, src []byte) ([]byte, error) { return append(dst, src[0], src[1], src[2], 0), nil }
+func mediumUnsigned(dst, src []byte) ([]byte, error) {
+	return append(dst, src[0], src[1], src[2], 0), nil
+}
+
+// positiveZero gives a FLOAT that is -0 as 0. MariaDB stores and logs -0 where a small number underflows, and reads it as 0; a DOUBLE
+// it stores as 0. MySQL keeps -0 in both.
+func positiveZero(dst, src []byte) ([]byte, error) {
+	if src[0]|src[1]|src[2] == 0 && src[3] == 0x80 {
+		return append(dst, 0, 0, 0, 0), nil
+	}
+	return append(dst, src...), nil
+}
 
 // year turns years since 1900, or 0, into the year.
 func year(dst, src []byte) ([]byte, error) {
