@@ -1,6 +1,7 @@
 package binlog_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
@@ -8,10 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -82,25 +83,16 @@ func (s *source) here(t testing.TB) mark {
 }
 
 // each hands every event of the log since the database was made to fn, each file's format description first.
-func (s *source) each(t testing.TB, fn func(raw []byte)) {
+func (s *source) each(t testing.TB, fn func(raw []byte)) { s.until(t, s.here(t), fn) }
+
+func (s *source) until(t testing.TB, to mark, fn func(raw []byte)) {
 	t.Helper()
-	to := s.here(t)
 	for at := s.from; ; {
-		p, err := os.ReadFile(filepath.Join(s.dir, at.file))
-		if err != nil {
-			t.Fatal(err)
-		}
+		end := int64(math.MaxInt64)
 		if at.file == to.file {
-			p = p[:to.pos]
+			end = to.pos
 		}
-		first := int64(4)
-		for pos := first; pos < int64(len(p)); {
-			n := int64(binary.LittleEndian.Uint32(p[pos+9:]))
-			if pos == first || pos >= at.pos {
-				fn(slices.Clip(p[pos : pos+n]))
-			}
-			pos += n
-		}
+		readFile(t, filepath.Join(s.dir, at.file), at.pos, end, fn)
 		if at.file == to.file {
 			return
 		}
@@ -109,6 +101,40 @@ func (s *source) each(t testing.TB, fn func(raw []byte)) {
 			t.Fatal(err)
 		}
 		at = mark{fmt.Sprintf("binlog.%06d", n+1), 0}
+	}
+}
+
+// readFile hands the first event of a file to fn and those from one position to another.
+func readFile(t testing.TB, name string, from, to int64, fn func(raw []byte)) {
+	t.Helper()
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	in := bufio.NewReaderSize(f, 1<<20)
+	for pos := int64(4); pos < to; {
+		if pos == 4 {
+			_, err = in.Discard(4)
+		}
+		head, peek := in.Peek(19)
+		if errors.Is(peek, io.EOF) && len(head) == 0 {
+			return
+		}
+		if err = errors.Join(err, peek); err != nil {
+			t.Fatal(err)
+		}
+		raw := make([]byte, binary.LittleEndian.Uint32(head[9:]))
+		if _, err := io.ReadFull(in, raw); err != nil {
+			t.Fatal(err)
+		}
+		fn(raw)
+		if pos += int64(len(raw)); pos < from {
+			if pos, err = f.Seek(from, io.SeekStart); err != nil {
+				t.Fatal(err)
+			}
+			in.Reset(f)
+		}
 	}
 }
 
