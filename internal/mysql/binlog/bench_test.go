@@ -27,6 +27,7 @@ func benchTransaction(rows int) [][]byte {
 }
 
 func benchmark(b *testing.B, rows int) {
+	b.Helper()
 	d := decoderOf(benchLayout, false)
 	if _, err := all(d, description(1)); err != nil {
 		b.Fatal(err)

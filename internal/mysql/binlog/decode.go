@@ -1,6 +1,7 @@
 package binlog
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/bascule/bascule/internal/change"
@@ -11,7 +12,8 @@ func (d *Decoder) decode(h header, body []byte) (found bool, err error) {
 	if h.inner {
 		switch h.typ {
 		case typeFormat, typeRotate, typeStop, typeHeartbeat, typeHeartbeatV2, typeGTID, typeAnonymousGTID, typeGTIDTagged, typeTransactionPayload:
-			return false, damaged(h, fmt.Errorf("a compressed transaction must not contain it"))
+			return false, damaged(h, errors.New("a compressed transaction must not contain it"))
+		default:
 		}
 	}
 	switch h.typ {
@@ -50,11 +52,12 @@ func (d *Decoder) decode(h header, body []byte) (found bool, err error) {
 	case typeIntvar, typeRand, typeUserVar, typeLoad, typeCreateFile, typeAppendBlock, typeExecLoad, typeDeleteFile, typeNewLoad,
 		typeBeginLoadQuery, typeExecuteLoadQuery:
 		return false, unsupported(h, "it belongs to a statement that was logged as SQL, not as the rows that it changed", hintRow)
+	default:
+		if d.o.MariaDB {
+			return d.decodeMariaDB(h, body)
+		}
+		return d.decodeMySQL(h, body)
 	}
-	if d.o.MariaDB {
-		return d.decodeMariaDB(h, body)
-	}
-	return d.decodeMySQL(h, body)
 }
 
 // decodeMySQL looks at an event that only MySQL writes.
@@ -71,8 +74,9 @@ func (d *Decoder) decodeMySQL(h header, body []byte) (bool, error) {
 	case typePartialUpdateRows:
 		return false, unsupported(h, "it holds parts of JSON documents instead of whole rows",
 			"SET GLOBAL binlog_row_value_options = '', end the sessions that have PARTIAL_JSON, and copy again")
+	default:
+		return d.unknown(h)
 	}
-	return d.unknown(h)
 }
 
 // decodeMariaDB looks at an event that only MariaDB writes.
@@ -90,8 +94,9 @@ func (d *Decoder) decodeMariaDB(h header, body []byte) (bool, error) {
 		return false, d.rowsEvent(h, body, change.Update, true)
 	case typeMariaDeleteRowsV1, typeMariaDeleteRows:
 		return false, d.rowsEvent(h, body, change.Delete, true)
+	default:
+		return d.unknown(h)
 	}
-	return d.unknown(h)
 }
 
 // unknown skips an event of which its server says that whoever does not know it may, and refuses any other.

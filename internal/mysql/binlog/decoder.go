@@ -184,14 +184,27 @@ func (d *Decoder) giveUp(err error) error {
 	return err
 }
 
-// begin prepares the Event of an event; the batches keep their buffers.
+// begin prepares the Event of an event: it clears what the one before has set; the batches keep their buffers.
 func (d *Decoder) begin(k Kind, h header) *Event {
 	e := &d.ev
-	before, after := e.Rows.Old, e.Rows.New
-	before.Reset(0)
-	after.Reset(0)
-	*e = Event{Kind: k, Time: time.Unix(int64(h.time), 0).UTC(), Server: h.server, End: h.end}
-	e.Rows.Old, e.Rows.New = before, after
+	switch e.Kind {
+	case KindRotate, KindHeartbeat:
+		e.File, e.Pos = "", 0
+	case KindGTID:
+		e.GTID = GTIDEvent{}
+	case KindQuery:
+		e.Query = QueryEvent{}
+	case KindRows:
+		e.Rows.Layout, e.Rows.Op, e.Rows.NoForeignKeyChecks, e.Rows.CascadesLogged = nil, 0, false, false
+		e.Rows.Old.Reset(0)
+		e.Rows.New.Reset(0)
+	case KindXAPrepare:
+		e.XA = XAEvent{}
+	case KindIncident:
+		e.Message = ""
+	case KindXID, KindStop:
+	}
+	e.Kind, e.Time, e.Server, e.End = k, time.Unix(int64(h.time), 0).UTC(), h.server, h.end
 	if h.inner {
 		e.End = 0
 	}

@@ -39,7 +39,7 @@ func description(algorithm byte) []byte {
 		body[57+i] = 8
 	}
 	body[57+int(typeQuery)-1] = 13
-	return sealed(event(typeFormat, 0, append(body, algorithm)...))
+	return sealed(event(typeFormat, 0, slices.Concat(body, []byte{algorithm})...))
 }
 
 // tableMap is a TABLE_MAP of s.t with number 9.

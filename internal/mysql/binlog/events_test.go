@@ -82,8 +82,9 @@ func printed(e *binlog.Event) string {
 		return at + "xid"
 	case binlog.KindXAPrepare:
 		return at + fmt.Sprintf("xa X'%x',X'%x',%d", e.XA.ID.Global, e.XA.ID.Branch, e.XA.ID.Format)
+	default:
+		return at + fmt.Sprint("kind ", e.Kind)
 	}
-	return at + fmt.Sprint("kind ", e.Kind)
 }
 
 var (
@@ -95,6 +96,7 @@ var (
 
 // shown prints the same from what the server says about its log.
 func (s *source) shown(t *testing.T) []string {
+	t.Helper()
 	var out []string
 	for _, r := range s.Query(t, s.url, fmt.Sprintf("SHOW BINLOG EVENTS IN '%s' FROM %d", s.from.file, s.from.pos)) {
 		at, info := r[3]+" "+r[4]+" ", r[5]

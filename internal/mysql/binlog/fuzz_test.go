@@ -155,10 +155,13 @@ func TestSeeds(t *testing.T) {
 
 // writeSeed makes the fuzzed table's events on a server and keeps them, without checksums, which no mutation survives.
 func writeSeed(t *testing.T, s *servertest.Server, file, first string) {
+	t.Helper()
 	src := fresh(t, s)
 	var columns []string
-	values := []string{"1", "-2", "-3", "4", "-5", "0.5", "-1e100", "-12345.678", "5", "2024", "'2024-02-29'", "'-12:34:56.789'", "'2024-02-29 01:02:03.000004'",
-		"'2024-02-29'", "'char'", "REPEAT('v', 10)", "'text'", "x'61'", "x'00ff'", "'b'", "'x,z'", "ST_GeomFromText('POINT(1 2)')"}
+	values := []string{
+		"1", "-2", "-3", "4", "-5", "0.5", "-1e100", "-12345.678", "5", "2024", "'2024-02-29'", "'-12:34:56.789'", "'2024-02-29 01:02:03.000004'",
+		"'2024-02-29'", "'char'", "REPEAT('v', 10)", "'text'", "x'61'", "x'00ff'", "'b'", "'x,z'", "ST_GeomFromText('POINT(1 2)')",
+	}
 	for i, c := range fuzzColumns {
 		if c.only == "" || c.only == s.Kind {
 			columns = append(columns, fmt.Sprintf("c%d %s", i, c.declare))

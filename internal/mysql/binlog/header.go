@@ -148,9 +148,13 @@ const (
 // that the file is still being written.
 func crcMatches(raw []byte) bool {
 	n := len(raw) - checksumSize
+	want := binary.LittleEndian.Uint32(raw[n:])
+	if raw[17]&flagInUse == 0 {
+		return crc32.ChecksumIEEE(raw[:n]) == want
+	}
 	sum := crc32.ChecksumIEEE(raw[:17])
 	sum = crc32.Update(sum, crc32.IEEETable, []byte{raw[17] &^ flagInUse})
-	return crc32.Update(sum, crc32.IEEETable, raw[18:n]) == binary.LittleEndian.Uint32(raw[n:])
+	return crc32.Update(sum, crc32.IEEETable, raw[18:n]) == want
 }
 
 var (

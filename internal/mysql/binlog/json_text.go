@@ -89,6 +89,7 @@ func (p *jsonPrinter) opaque(typ fieldType, data []byte) error {
 			return errJSON
 		}
 		return p.temporal(typ, int64(binary.LittleEndian.Uint64(data)))
+	default:
 	}
 	p.dst = fmt.Appendf(p.dst, `"base64:type%d:`, typ)
 	const line = 57 // bytes of 76 characters, after which the server's base64 breaks the line, which it then escapes

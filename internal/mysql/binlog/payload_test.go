@@ -48,7 +48,7 @@ func zipped(t testing.TB, events ...[]byte) (p []byte, size int) {
 
 func TestPayload(t *testing.T) {
 	inside := [][]byte{tableMap([]byte{3}, nil), insert(1, 0, 5, 0, 0, 0), event(typeXID, 0, 1, 2, 3, 4, 5, 6, 7, 8)}
-	inside[1] = inside[1][:len(inside[1]):len(inside[1])]
+	inside[1] = slices.Clip(inside[1])
 	plain := bytes.Join(inside, nil)
 	whole, size := zipped(t, inside...)
 	nested, nestedSize := zipped(t, transaction(255, nil, 0))

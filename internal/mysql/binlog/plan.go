@@ -59,8 +59,8 @@ func (d *Decoder) plan(t *table, columns []mapped, hasSigns bool) error {
 	}
 	t.columns = make([]column, len(columns))
 	var travels []int
-	for i, m := range columns {
-		c := &t.columns[i]
+	for i := range columns {
+		m, c := &columns[i], &t.columns[i]
 		c.to = -1
 		if i >= n {
 			c.name, c.size = "DB_ROW_HASH", 8
@@ -92,7 +92,7 @@ func (d *Decoder) plan(t *table, columns []mapped, hasSigns bool) error {
 }
 
 // String describes a column as its TABLE_MAP does.
-func (m mapped) String() string { return fmt.Sprintf("type %d (%d)", m.typ, m.meta) }
+func (m *mapped) String() string { return fmt.Sprintf("type %d (%d)", m.typ, m.meta) }
 
 // frame says how long the values of a column are.
 func (m *mapped) frame(c *column) error {
@@ -136,7 +136,7 @@ func (m *mapped) frame(c *column) error {
 }
 
 // convert chooses how a column's values become those of change.Batch, and refuses a type that is not the table's.
-func (d *Decoder) convert(c *column, of *Column, m mapped, hasSigns bool) error {
+func (d *Decoder) convert(c *column, of *Column, m *mapped, hasSigns bool) error {
 	is := func(types ...fieldType) error {
 		if !slices.Contains(types, m.typ) {
 			return errType

@@ -75,7 +75,7 @@ func (l *labels) append(dst []byte, i int) ([]byte, error) {
 }
 
 // enum plans an ENUM: a number of 1 or 2 bytes, from 1 on; 0 is the value that was no member, which reads as ”.
-func (m mapped) enum(c *column, t schema.Enum, text func(dst, src []byte) ([]byte, error)) error {
+func (m *mapped) enum(c *column, t schema.Enum, text func(dst, src []byte) ([]byte, error)) error {
 	if m.typ != fieldEnum || c.size < 1 || c.size > 2 {
 		return errType
 	}
@@ -94,7 +94,7 @@ func (m mapped) enum(c *column, t schema.Enum, text func(dst, src []byte) ([]byt
 }
 
 // set plans a SET: a bit for each member, the first the lowest.
-func (m mapped) set(c *column, t schema.Set, text func(dst, src []byte) ([]byte, error)) error {
+func (m *mapped) set(c *column, t schema.Set, text func(dst, src []byte) ([]byte, error)) error {
 	if m.typ != fieldSet || c.size < 1 || c.size > 8 {
 		return errType
 	}

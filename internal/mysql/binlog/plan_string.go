@@ -9,7 +9,7 @@ import (
 )
 
 // convertString does for everything that is a string in the log what convert does.
-func (d *Decoder) convertString(c *column, of *Column, m mapped) error {
+func (d *Decoder) convertString(c *column, of *Column, m *mapped) error {
 	want := []fieldType{fieldVarchar, fieldVarcharCompressed}
 	text := of.Text
 	switch t := of.Type.(type) {
@@ -117,13 +117,13 @@ func padded(n int) func(dst, src []byte) ([]byte, error) {
 }
 
 // fixedBinary prints a type of n bytes that is logged like BINARY(n).
-func fixedBinary(n int, print func(dst, p []byte) []byte) func(dst, src []byte) ([]byte, error) {
+func fixedBinary(n int, text func(dst, p []byte) []byte) func(dst, src []byte) ([]byte, error) {
 	return func(dst, src []byte) ([]byte, error) {
 		var full [16]byte
 		if copy(full[:n], src) < len(src) {
 			return dst, fmt.Errorf("%d bytes in a type of %d", len(src), n)
 		}
-		return print(dst, full[:n]), nil
+		return text(dst, full[:n]), nil
 	}
 }
 

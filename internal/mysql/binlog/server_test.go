@@ -58,7 +58,9 @@ func fresh(t testing.TB, s *servertest.Server) *source {
 	}
 	for _, dir := range []string{data, filepath.Join(bed, "sid", data)} {
 		if f, err := os.Open(filepath.Join(dir, src.from.file)); err == nil {
-			f.Close()
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
 			src.dir = dir
 			return src
 		}
@@ -83,10 +85,9 @@ func (s *source) here(t testing.TB) mark {
 }
 
 // each hands every event of the log since the database was made to fn, each file's format description first.
-func (s *source) each(t testing.TB, fn func(raw []byte)) { s.until(t, s.here(t), fn) }
-
-func (s *source) until(t testing.TB, to mark, fn func(raw []byte)) {
+func (s *source) each(t testing.TB, fn func(raw []byte)) {
 	t.Helper()
+	to := s.here(t)
 	for at := s.from; ; {
 		end := int64(math.MaxInt64)
 		if at.file == to.file {
@@ -111,7 +112,11 @@ func readFile(t testing.TB, name string, from, to int64, fn func(raw []byte)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() {
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	in := bufio.NewReaderSize(f, 1<<20)
 	for pos := int64(4); pos < to; {
 		if pos == 4 {
@@ -155,6 +160,7 @@ func (s *source) open(t testing.TB) *mysql.End {
 
 // layout is the layout of a table all of whose columns travel.
 func (s *source) layout(t testing.TB, table *schema.Table) *binlog.Layout {
+	t.Helper()
 	l := &binlog.Layout{Schema: schema.Name(s.name), Table: table.Name}
 	for i, c := range table.Columns {
 		l.Columns = append(l.Columns, binlog.Column{Column: c, To: i, Text: s.text(t, c)})
@@ -164,6 +170,7 @@ func (s *source) layout(t testing.TB, table *schema.Table) *binlog.Layout {
 
 // text asks the server what each string of the column's character set is in utf8mb4.
 func (s *source) text(t testing.TB, c *schema.Column) func(dst, src []byte) ([]byte, error) {
+	t.Helper()
 	var set string
 	if text, ok := c.Type.(schema.Text); ok {
 		set = text.Charset

@@ -9,7 +9,7 @@ import (
 )
 
 // temporal plans a date or a time: since MySQL 5.6.4 with a precision of its own in the log, before without.
-func (m mapped) temporal(c *column, t schema.Type) error {
+func (m *mapped) temporal(c *column, t schema.Type) error {
 	var old, current fieldType
 	var precision int
 	switch t := t.(type) {
@@ -68,14 +68,16 @@ func date(dst, src []byte) ([]byte, error) {
 }
 
 // micros reads a fraction of 0 to 3 bytes, big-endian, of two digits each, in microseconds.
-func micros(p []byte) uint32 {
-	switch v := uint32(big(p)); len(p) {
+func micros(p []byte) uint32 { return microsOf(big(p), len(p)) }
+
+func microsOf(v uint64, size int) uint32 {
+	switch size {
 	case 1:
-		return v * 10000
+		return uint32(v) * 10000
 	case 2:
-		return v * 100
+		return uint32(v) * 100
 	default:
-		return v
+		return uint32(v)
 	}
 }
 
@@ -162,12 +164,8 @@ func newTime(dst, src []byte) ([]byte, error) {
 		v = -v
 	}
 	fraction := bits - 24
-	var buf [3]byte
-	for i := range len(src) - 3 {
-		buf[i] = byte(v >> (fraction - 8 - 8*uint(i)))
-	}
-	whole := uint32(v >> fraction)
-	return appendTime(dst, negative, whole>>12&1023, whole>>6&63, whole&63, micros(buf[:len(src)-3]))
+	whole, rest := uint32(v>>fraction), uint64(v)&(1<<fraction-1)
+	return appendTime(dst, negative, whole>>12&1023, whole>>6&63, whole&63, microsOf(rest, len(src)-3))
 }
 
 // oldTime reads the number hhmmss, signed.
