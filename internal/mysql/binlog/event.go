@@ -81,7 +81,10 @@ type XAEvent struct {
 // QueryEvent is a statement as it was logged.
 type QueryEvent struct {
 	Schema schema.Name // the default database
-	SQL    string      // in utf8mb4 where the event's character set is known to be UTF-8, else its bytes
+	SQL    string      // the bytes as they were logged, in Charset
+	// Charset is the number of a collation of the statement's character set (@@character_set_client), as
+	// information_schema.COLLATIONS has it; 0 when it was not logged.
+	Charset uint16
 	// Error is the code with which the statement ended on the server, 0 for success.
 	Error uint16
 }
