@@ -33,6 +33,9 @@ const (
 // lostHint is what helps when the log is not the one that the position was read from.
 const lostHint = "the source's log was reset or lost its end, or this is another server: copy again (bascule db drop, then bascule db copy)"
 
+// otherHint is what helps when the server does not know what was read.
+const otherHint = "this is another server, or one that lost transactions in a failover or was reset: copy again (bascule db drop, then bascule db copy); if it is a replica that lags, wait for it"
+
 var _ change.Streamer = (*End)(nil)
 
 // Stream opens a feed of the tables' changes behind at and closes it when fn returns. The account needs REPLICATION SLAVE, and
@@ -128,7 +131,10 @@ func (f *feed) start(ctx context.Context, p position) (err error) {
 		}
 		req.GTIDs, req.Pos = f.at.set.encode(), firstEvent
 	case p.gtids != "":
-		// The server compares the list with its log, and tells what it lacks.
+		// The server tells what its log lacks, save for domains that it never saw: those it takes for new.
+		if err = f.proveDomains(ctx, r); err != nil {
+			return err
+		}
 		req.Pos = firstEvent
 		err = r.exec(ctx, "SET @slave_connect_state = "+quoteString(f.at.list.String())+", @slave_gtid_strict_mode = 1")
 	default:
@@ -206,7 +212,20 @@ func (f *feed) proveGTIDs(ctx context.Context, r *reader) error {
 		return nil
 	}
 	return fault.New(fault.Refused, "compare GTIDs", fmt.Errorf("the source has not executed %s, which was read already", shorten(missing.String())),
-		"this is another server, or one that lost transactions in a failover: copy again (bascule db drop, then bascule db copy); if it is a replica that lags, wait for it")
+		otherHint)
+}
+
+// proveDomains makes sure that MariaDB has logged the last transaction of each domain, or one behind it.
+func (f *feed) proveDomains(ctx context.Context, r *reader) error {
+	row, err := r.row(ctx, "SELECT @@global.gtid_binlog_state")
+	if err != nil {
+		return err
+	}
+	state, err := parseGTIDList(row[0])
+	if err != nil || state.includes(f.at.list) {
+		return err
+	}
+	return fault.New(fault.Refused, "compare GTIDs", fmt.Errorf("the source has logged %s, and %s was read already", shorten(state.String()), shorten(f.at.list.String())), otherHint)
 }
 
 // purged is the error for a log that begins too late.

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -27,6 +28,8 @@ func rowText(b *change.Batch, i int) string {
 	for _, v := range b.Row(i) {
 		if v.Null() {
 			s.WriteString("NULL,")
+		} else if v.Len > 4096 {
+			fmt.Fprintf(&s, "%x (%d bytes),", sha256.Sum256(b.Bytes(v)), v.Len)
 		} else {
 			fmt.Fprintf(&s, "%x,", b.Bytes(v))
 		}
