@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"time"
 
 	"github.com/bascule/bascule/internal/change"
@@ -32,8 +33,8 @@ type feed struct {
 	at spot
 	// server, file and off are how far whose log was read.
 	server string
-	file string
-	off  uint64
+	file   string
+	off    uint64
 	// skipTo is the offset up to which events are dropped: COM_BINLOG_DUMP cannot begin beyond 4 GiB.
 	skipTo uint64
 
@@ -416,10 +417,7 @@ func (s *spot) add(gtid string) error {
 func (s *spot) clone() spot {
 	c := *s
 	c.set = s.set.clone()
-	c.list = make(gtidList, len(s.list))
-	for d, g := range s.list {
-		c.list[d] = g
-	}
+	c.list = maps.Clone(s.list)
 	return c
 }
 

@@ -27,7 +27,7 @@ const (
 	firstEvent = 4
 	// executedPatience is how long a server may take to execute what the position says was executed: a moment between log
 	// and gtid_executed, or a replica's lag after a failover.
-	executedPatience = 20 * time.Second
+	executedPatience = 10 * time.Second
 )
 
 // lostHint is what helps when the log is not the one that the position was read from.
@@ -170,10 +170,9 @@ func (f *feed) startAtFile(ctx context.Context, p position, req *wire.DumpReques
 		return fault.New(fault.Refused, "find the position", fmt.Errorf("%s has %d bytes and the position is %d", p.file, size, p.pos), lostHint)
 	}
 	req.File, req.Pos = p.file, firstEvent
-	switch {
-	case p.pos>>32 == 0:
+	if p.pos>>32 == 0 {
 		req.Pos = max(uint32(p.pos), firstEvent)
-	default:
+	} else {
 		f.skipTo = p.pos
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bascule/bascule/internal/change"
@@ -168,7 +169,7 @@ func (t *txn) knows(from int) bool {
 
 // undo remembers what to leave out and ends the feed as if the connection had broken.
 func (f *feed) undo(u undoing) error {
-	f.e.undone.Store(f.place(), append(f.txn.undone[:len(f.txn.undone):len(f.txn.undone)], u))
+	f.e.undone.Store(f.place(), append(slices.Clip(f.txn.undone), u))
 	return fault.New(fault.Connect, "read transaction "+f.txn.name(), errUndone, "it is read again without those rows")
 }
 

@@ -26,11 +26,12 @@ type mirror map[schema.Name]map[string]int
 func rowText(b *change.Batch, i int) string {
 	var s strings.Builder
 	for _, v := range b.Row(i) {
-		if v.Null() {
+		switch {
+		case v.Null():
 			s.WriteString("NULL,")
-		} else if v.Len > 4096 {
+		case v.Len > 4096:
 			fmt.Fprintf(&s, "%x (%d bytes),", sha256.Sum256(b.Bytes(v)), v.Len)
-		} else {
+		default:
 			fmt.Fprintf(&s, "%x,", b.Bytes(v))
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"unsafe"
 
 	"github.com/bascule/bascule/internal/change"
@@ -71,7 +72,7 @@ func (x *hold) close() {
 	x.of.memory -= x.mem.Len()
 	x.mem = bytes.Buffer{}
 	if x.file != nil {
-		x.file.Close()
+		_ = x.file.Close() // it has no name, and nobody reads it again
 		x.file = nil
 	}
 }
@@ -261,7 +262,9 @@ func (f *feed) replayed() error {
 }
 
 // xaText prints an XID as SQL takes it.
-func xaText(id binlog.XAID) string { return fmt.Sprintf("X'%x',X'%x',%d", id.Global, id.Branch, id.Format) }
+func xaText(id binlog.XAID) string {
+	return fmt.Sprintf("X'%x',X'%x',%d", id.Global, id.Branch, id.Format)
+}
 
 // seek looks for the rows of a transaction that was prepared before the feed began: in the file where its XA COMMIT stands, then in
 // the one before, and so on.
@@ -272,11 +275,11 @@ func (f *feed) seek(ctx context.Context, id binlog.XAID) (*hold, error) {
 		return nil, f.e.explain(op, err)
 	}
 	f.e.log.InfoContext(ctx, "an XA transaction is committed whose rows were logged before the position: looking for them", "xid", xaText(id), "file", f.txn.file)
-	for i := len(files) - 1; i >= 0; i-- {
-		if fileAfter(files[i].name, f.txn.file) {
+	for _, file := range slices.Backward(files) {
+		if fileAfter(file.name, f.txn.file) {
 			continue
 		}
-		s := scan{f: f, id: id, file: files[i].name}
+		s := scan{f: f, id: id, file: file.name}
 		if s.file == f.txn.file {
 			s.end = f.txn.off
 		}
@@ -363,6 +366,7 @@ func (s *scan) run(ctx context.Context) (found *hold, over bool, err error) {
 				}
 			case verbXACommit, verbXARollback:
 				found, over = nil, true
+			default: // XA END
 			}
 		case binlog.KindRows:
 			if current != nil {
@@ -378,6 +382,7 @@ func (s *scan) run(ctx context.Context) (found *hold, over bool, err error) {
 				}
 			}
 			current = nil
+		default: // neither begins nor ends an XA transaction
 		}
 	}
 }

@@ -65,7 +65,7 @@ func (c *Conn) Dump(ctx context.Context, r DumpRequest) (*Dump, error) {
 		if err := c.s.flush(); err != nil {
 			return err
 		}
-		if _, err := c.readOK(); err != nil {
+		if err := c.readOK(); err != nil {
 			return err
 		}
 		command := byte(comBinlogDump)
