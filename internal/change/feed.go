@@ -19,7 +19,7 @@ const (
 	// EventCommit ends a transaction: Txn and Time are set, and the feed's position stands behind it.
 	EventCommit
 	// EventDDL is a statement that alters a followed table, outside any transaction: DDL is set, and the
-	// feed's position stands BEFORE it. Next must not be called again until somebody has dealt with it.
+	// feed's position stands BEFORE it. Next must not be called again; whoever has dealt with it opens a new feed at DDL.After.
 	EventDDL
 	// EventIdle says that nothing else has come. The position may have moved, past transactions of other
 	// databases or tables. It comes at least every few seconds while the connection lives.
@@ -69,6 +69,8 @@ type DDL struct {
 	Schema schema.Name
 	// Tables are the followed tables that it names.
 	Tables []schema.Name
+	// After is the position behind the statement.
+	After Position
 }
 
 // Feed streams changes in commit order, each transaction whole and uninterrupted, however the end's log

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -57,6 +58,8 @@ type End struct {
 	server   server
 	throttle *throttle
 	received atomic.Int64
+	charsets sync.Map // name to *charset, once a server was asked
+	undone   sync.Map // place of a transaction to []undoing: what a feed learnt too late
 }
 
 var _ change.Source = (*End)(nil)
@@ -124,20 +127,13 @@ func (e *End) greet(ctx context.Context) error {
 	op := "connect to " + e.cfg.Redacted()
 	var s server
 	// Nothing is known yet of versions; both variables stand in SHOW VARIABLES where they exist.
-	vars, err := e.variables(ctx, "version", "server_uuid", "server_uid", "server_id", "hostname", "port")
+	vars, err := e.variables(ctx, identifying...)
 	if err != nil {
 		return e.explain(op, err)
 	}
 	s.version = vars["version"]
 	s.dialect, s.number = parseVersion(s.version)
-	switch {
-	case vars["server_uuid"] != "":
-		s.id = vars["server_uuid"]
-	case vars["server_uid"] != "": // MariaDB 10.11: from MAC address and port, the same until they change
-		s.id = vars["server_uid"]
-	default:
-		s.id = vars["hostname"] + "/" + vars["port"] + "/" + vars["server_id"]
-	}
+	s.id = serverID(vars)
 	if err := e.db.QueryRowContext(ctx, "SELECT CURRENT_USER()").Scan(&s.user); err != nil {
 		return e.explain(op, err)
 	}
@@ -147,6 +143,20 @@ func (e *End) greet(ctx context.Context) error {
 			"bascule reads MySQL 5.7 and later, MariaDB 10.3 and later: upgrade a replica or a restored snapshot and read from that")
 	}
 	return nil
+}
+
+// identifying are the variables that greet and serverID read.
+var identifying = []string{"version", "server_uuid", "server_uid", "server_id", "hostname", "port"}
+
+// serverID tells one server from another.
+func serverID(vars map[string]string) string {
+	switch {
+	case vars["server_uuid"] != "":
+		return vars["server_uuid"]
+	case vars["server_uid"] != "": // MariaDB 10.11: from MAC address and port, the same until they change
+		return vars["server_uid"]
+	}
+	return vars["hostname"] + "/" + vars["port"] + "/" + vars["server_id"]
 }
 
 // parseVersion reads 8.0.36-28, 5.5.5-10.6.12-MariaDB-log and the like.
@@ -272,12 +282,16 @@ func (c connector) Connect(ctx context.Context) (sqldriver.Conn, error) {
 }
 
 // connect opens a connection for rows.
-func (e *End) connect(ctx context.Context) (*wire.Conn, error) {
+func (e *End) connect(ctx context.Context) (*wire.Conn, error) { return e.connectWithin(ctx, 0) }
+
+// connectWithin opens a connection on which the server may be silent for that long; 0 is without a limit.
+func (e *End) connectWithin(ctx context.Context, silence time.Duration) (*wire.Conn, error) {
 	op := "connect to " + e.cfg.Redacted()
 	w, err := e.cfg.wire()
 	if err != nil {
 		return nil, fault.New(fault.Usage, op, err, "check ssl-ca, ssl-cert and ssl-key")
 	}
+	w.ReadTimeout = silence
 	c, err := wire.Connect(ctx, w)
 	if err != nil {
 		return nil, e.explain(op, err)

@@ -19,7 +19,9 @@ import (
 //
 //	gtid:SET                          MySQL's @@global.gtid_executed
 //	file:SERVER:FILE                  MySQL without GTIDs: the start of the binlog file that was current
-//	snapshot:SERVER:FILE:POS:GTIDS    MariaDB: Binlog_snapshot_* and their BINLOG_GTID_POS
+//	file:SERVER:FILE:POS              the same, behind a transaction of its log
+//	snapshot:SERVER:FILE:POS:GTIDS    MariaDB: Binlog_snapshot_* and their BINLOG_GTID_POS; or behind a transaction of its log, with what that is
+//	                                  in file and offset and the last GTID of each domain
 //	none:                             no binlog: nothing can be replayed after it
 type position struct {
 	kind   string
@@ -41,6 +43,9 @@ func (p position) String() string {
 	case positionGTID:
 		return "gtid:" + p.gtids
 	case positionFile:
+		if p.pos > 0 {
+			return fmt.Sprintf("file:%s:%s:%d", p.server, p.file, p.pos)
+		}
 		return "file:" + p.server + ":" + p.file
 	case positionSnapshot:
 		return fmt.Sprintf("snapshot:%s:%s:%d:%s", p.server, p.file, p.pos, p.gtids)
@@ -58,7 +63,13 @@ func parsePosition(s change.Position) (position, error) {
 		p.gtids = rest
 		return p, nil
 	case ok && kind == positionFile:
-		p.server, p.file, ok = strings.Cut(rest, ":")
+		if p.server, p.file, ok = strings.Cut(rest, ":"); ok {
+			if file, pos, more := cutLast(p.file, ":"); more {
+				if n, err := strconv.ParseUint(pos, 10, 64); err == nil {
+					p.file, p.pos = file, n
+				}
+			}
+		}
 	case ok && kind == positionSnapshot:
 		parts := strings.SplitN(rest, ":", 4)
 		if len(parts) == 4 {
@@ -116,7 +127,7 @@ func (r *reader) position(ctx context.Context) (position, error) {
 		return position{}, err
 	case row[0] != "1":
 		return position{kind: positionNone}, nil
-	case row[1] == "ON" || row[1] == "ON_PERMISSIVE":
+	case row[1] == "ON": // ON_PERMISSIVE serves no dump by GTID
 		return position{kind: positionGTID, gtids: strings.NewReplacer("\n", "", " ", "").Replace(row[2])}, nil
 	}
 	// The position inside the file may run ahead of what is visible (a transaction is in the log before it is committed in the engine).
@@ -241,37 +252,28 @@ func (r *reader) sameServer(ctx context.Context) error {
 	return err
 }
 
-// includes reports whether a snapshot of MariaDB at p shows everything up to q. GTIDs tell, across servers too: within a domain
-// the sequence number grows. Before the first GTID, file and position of the same server tell.
+// includes reports whether p is at or behind q, both of one kind. GTIDs tell, across servers too; on MariaDB the sequence number
+// grows within a domain. On the same server, file and offset tell, which hold before the first GTID too.
 func (p position) includes(q position) bool {
+	if p.kind == positionGTID {
+		have, err1 := parseGTIDSet(p.gtids)
+		want, err2 := parseGTIDSet(q.gtids)
+		return err1 == nil && err2 == nil && have.contains(want)
+	}
 	if p.server == q.server && p.kind == q.kind {
-		return p.file > q.file && len(p.file) >= len(q.file) || len(p.file) > len(q.file) || p.file == q.file && p.pos >= q.pos
+		return fileAfter(p.file, q.file) || p.file == q.file && p.pos >= q.pos
 	}
 	if q.gtids == "" {
 		return false
 	}
-	have := domains(p.gtids)
-	for d, seq := range domains(q.gtids) {
-		if have[d] < seq {
-			return false
-		}
-	}
-	return true
+	have, err1 := parseGTIDList(p.gtids)
+	want, err2 := parseGTIDList(q.gtids)
+	return err1 == nil && err2 == nil && have.includes(want)
 }
 
-// domains reads MariaDB's domain-server-sequence,... into the highest sequence number of each domain.
-func domains(gtids string) map[string]uint64 {
-	m := map[string]uint64{}
-	for g := range strings.SplitSeq(gtids, ",") {
-		parts := strings.Split(strings.TrimSpace(g), "-")
-		if len(parts) != 3 {
-			continue
-		}
-		if seq, err := strconv.ParseUint(parts[2], 10, 64); err == nil {
-			m[parts[0]] = max(m[parts[0]], seq)
-		}
-	}
-	return m
+// fileAfter reports whether binlog file a comes after b: their numbers have six digits, and more when those are used up.
+func fileAfter(a, b string) bool {
+	return len(a) > len(b) || len(a) == len(b) && a > b
 }
 
 // Snapshot runs fn inside one consistent snapshot whose position is known.

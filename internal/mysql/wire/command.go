@@ -36,8 +36,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 		if err := c.s.flush(); err != nil {
 			return err
 		}
-		_, err := c.readOK()
-		return err
+		return c.readOK()
 	})
 }
 
@@ -76,20 +75,20 @@ func (c *Conn) Query(ctx context.Context, sql string) (*Rows, error) {
 }
 
 // readOK reads a reply that can only be OK or ERR.
-func (c *Conn) readOK() (Result, error) {
+func (c *Conn) readOK() error {
 	p, err := c.s.readPacket()
 	if err != nil {
-		return Result{}, err
+		return err
 	}
 	switch {
 	case len(p) > 0 && p[0] == headOK:
 		r, err := parseOK(p)
 		c.status = r.Status
-		return r, err
+		return err
 	case len(p) > 0 && p[0] == headERR:
-		return Result{}, parseERR(p)
+		return parseERR(p)
 	}
-	return Result{}, protocolErrorf("neither OK nor ERR where one of them was due")
+	return protocolErrorf("neither OK nor ERR where one of them was due")
 }
 
 // maxColumns is more than a server can have in a result (4096).

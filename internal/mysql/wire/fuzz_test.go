@@ -296,3 +296,35 @@ var sharedZstd = func() codec {
 	}
 	return z
 }()
+
+// FuzzDump lets a hostile server send anything as a dump: it ends with a typed error or io.EOF, and every event is a part of
+// what was sent.
+func FuzzDump(f *testing.F) {
+	f.Fuzz(func(t *testing.T, stream []byte, piece uint8) {
+		c := scripted(bytes.NewReader(stream), int(piece), 1<<20)
+		c.s.seq = 1
+		c.rows = &Rows{c: c}
+		d := &Dump{c: c}
+		total := 0
+		for {
+			if piece%2 == 0 {
+				d.Buffered()
+			}
+			p, err := d.Next(t.Context())
+			if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+				return
+			}
+			var conn *ConnError
+			var server *ServerError
+			if err != nil {
+				if !errors.As(err, &conn) && !errors.As(err, &server) {
+					t.Errorf("untyped error %v", err)
+				}
+				return
+			}
+			if total += len(p) + 1 + headerSize; total > len(stream) {
+				t.Fatalf("%d bytes of events from %d", total, len(stream))
+			}
+		}
+	})
+}

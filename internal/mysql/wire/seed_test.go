@@ -57,7 +57,12 @@ func seeds(t *testing.T) map[string][][]any {
 		}
 		return b.Bytes()
 	}
+	seq = 1
+	dump := appendPayload(nil, &seq, append([]byte{0}, bytes.Repeat([]byte{7}, 40)...))
+	dump = appendPayload(dump, &seq, append([]byte{0}, bytes.Repeat([]byte{8}, 300)...))
+	refused := appendPayload(bytes.Clone(dump), &seq, []byte("\xff\xd4\x04#HY000purged"))
 	return map[string][][]any{
+		"FuzzDump":            {{appendPayload(bytes.Clone(dump), new(uint8(3)), []byte{0xfe, 0, 0, 2, 0}), uint8(0)}, {refused, uint8(5)}, {dump[:50], uint8(2)}},
 		"FuzzGreeting":        {{greet}, {maria}, {[]byte("\xff\x10\x04Too many connections")}, {greet[:30]}},
 		"FuzzColumn":          {{append(column, fixed...), false}, {append(extended, fixed...), true}, {column, false}},
 		"FuzzResult":          {{[]byte{0, 3, 0xfd, 1, 2, 3, 2, 0, 1, 0}, true}, {[]byte{0xfe, 0, 0, 2, 0}, false}, {[]byte("\xff\x15\x04#28000Access denied"), true}, {[]byte{0, 1, 0, 0, 0, 2, 0, 1, 0, 0, 0, 0}, true}},
