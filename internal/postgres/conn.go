@@ -132,7 +132,16 @@ func (e *End) pool(ctx context.Context, size int32, setup string, watch func(*pg
 	pc.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
 		return c.PgConn().Exec(ctx, session+setup).Close()
 	}
-	cc := pc.ConnConfig
+	e.prepare(ctx, pc.ConnConfig, watch)
+	p, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return nil, e.fail("connect to "+e.config.Redacted(), err)
+	}
+	return p, nil
+}
+
+// prepare sets what all connections have in common.
+func (e *End) prepare(ctx context.Context, cc *pgx.ConnConfig, watch func(*pgconn.PgConn) ctxwatch.Handler) {
 	if cc.ConnectTimeout == 0 {
 		cc.ConnectTimeout = peerTimeout
 	}
@@ -146,11 +155,33 @@ func (e *End) pool(ctx context.Context, size int32, setup string, watch func(*pg
 	cc.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
 		e.log.DebugContext(ctx, "server notice", "severity", n.Severity, "message", n.Message)
 	}
-	p, err := pgxpool.NewWithConfig(ctx, pc)
+}
+
+// single opens a connection that belongs to no pool. Whoever asked closes it.
+func (e *End) single(ctx context.Context, setup string) (*pgx.Conn, error) {
+	cc := e.config.pool.ConnConfig.Copy()
+	password, err := e.config.password(ctx, cc.Password)
+	if err != nil {
+		return nil, err
+	}
+	cc.Password = password
+	e.prepare(ctx, cc, cancelOnServer)
+	c, err := pgx.ConnectConfig(ctx, cc)
 	if err != nil {
 		return nil, e.fail("connect to "+e.config.Redacted(), err)
 	}
-	return p, nil
+	if err := c.PgConn().Exec(ctx, session+setup).Close(); err != nil {
+		hangUp(ctx, c)
+		return nil, e.fail("connect to "+e.config.Redacted(), err)
+	}
+	return c, nil
+}
+
+// hangUp closes a connection, also after a cancel.
+func hangUp(ctx context.Context, c *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	_ = c.Close(ctx)
 }
 
 // session makes texts and lookups the same whatever the role's defaults are,

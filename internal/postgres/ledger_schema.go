@@ -11,7 +11,7 @@ import (
 
 // ledgerVersion is the layout that this program reads and writes. A ledger of a
 // newer program is refused; an older one is brought up by ledgerSteps.
-const ledgerVersion = 1
+const ledgerVersion = 2
 
 // ledgerLock serialises who makes, amends and drops migrations in one database.
 // The number is arbitrary, and fixed for all versions.
@@ -78,7 +78,22 @@ CREATE TABLE bascule.loss (
 	col text NOT NULL,
 	n bigint NOT NULL,
 	PRIMARY KEY (migration, code, tbl, col)
-);`}
+);`, `
+CREATE TABLE bascule.apply (
+	migration bigint NOT NULL REFERENCES bascule.migration ON DELETE CASCADE,
+	direction text NOT NULL,
+	position text NOT NULL DEFAULT '',
+	at timestamptz,
+	txns bigint NOT NULL DEFAULT 0,
+	rows bigint NOT NULL DEFAULT 0,
+	holder text NOT NULL DEFAULT '',
+	since timestamptz,
+	updated timestamptz,
+	PRIMARY KEY (migration, direction)
+);
+COMMENT ON TABLE bascule.apply IS 'how far the changes of the other end are applied';
+COMMENT ON COLUMN bascule.apply.at IS 'when the last applied transaction was committed there, by its clock';
+COMMENT ON COLUMN bascule.apply.holder IS 'who applied last, since when; an advisory lock says whether still';`}
 
 // prepareLedger makes the ledger, or brings it up to this version. The caller
 // holds ledgerLock.
