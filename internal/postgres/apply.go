@@ -45,6 +45,7 @@ type applier struct {
 	tables    []*change.Replica
 	shapes    map[*change.Replica]*shape
 	looked    time.Time // when shapes were read
+	uniques   int       // unique indexes of the tables then
 	prepared  map[string]string
 	tx        *applyTx
 	pipe      pipe

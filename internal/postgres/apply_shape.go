@@ -80,6 +80,9 @@ func (s *applier) look(ctx context.Context) error {
 	if err := s.assertPassive(ctx, oids); err != nil {
 		return err
 	}
+	if err := s.conn.QueryRow(ctx, uniquesSQL, oids).Scan(&s.uniques); err != nil {
+		return err
+	}
 	for t, h := range shapes {
 		if err := h.check(); err != nil {
 			return err
@@ -91,6 +94,20 @@ func (s *applier) look(ctx context.Context) error {
 	}
 	s.shapes, s.looked = shapes, time.Now()
 	return nil
+}
+
+const uniquesSQL = "SELECT count(*)::int FROM pg_index WHERE indrelid = ANY($1) AND indislive AND (indisunique OR indisexclusion)"
+
+// outdated reports whether the tables have other unique indexes than when they were looked at: then a violation only says that a
+// row was changed in place which had to be deleted first.
+func (s *applier) outdated(ctx context.Context) bool {
+	var oids []uint32
+	for _, h := range s.shapes {
+		oids = append(oids, h.oid)
+	}
+	var now int
+	err := s.end.control.QueryRow(ctx, uniquesSQL, oids).Scan(&now)
+	return err == nil && now != s.uniques
 }
 
 func (h *shape) same(o *shape) bool {

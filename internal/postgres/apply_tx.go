@@ -73,7 +73,13 @@ func (x *applyTx) guard(ctx context.Context, fn func() error) error {
 	case ctx.Err() != nil:
 		x.err = context.Cause(ctx)
 	default:
-		x.err = x.end.applyFail(ctx, fmt.Sprintf("apply changes to schema %q", x.schema), fn())
+		err := fn()
+		if p := unwrapPg(err); p != nil && p.Code == "23505" && x.outdated(ctx) {
+			x.err = fault.New(fault.Connect, fmt.Sprintf("apply changes to schema %q", x.schema),
+				fmt.Errorf("a unique index came while they were applied: %w", &serverError{p}), "")
+			break
+		}
+		x.err = x.end.applyFail(ctx, fmt.Sprintf("apply changes to schema %q", x.schema), err)
 	}
 	return x.err
 }
