@@ -59,7 +59,9 @@ func rate(ctx context.Context, args []string) error {
 		return fmt.Errorf("no beat of %d transactions showed on the target", done.Load())
 	}
 	slices.Sort(seen)
-	at := func(share float64) time.Duration { return seen[min(len(seen)-1, int(share*float64(len(seen))))].Round(time.Millisecond) }
+	at := func(share float64) time.Duration {
+		return seen[min(len(seen)-1, int(share*float64(len(seen))))].Round(time.Millisecond)
+	}
 	fmt.Printf("%d transactions in %.1f s: %.0f/s of %d/s asked; lag over %d looks: p50 %s, p99 %s, max %s; goal: p99 under 1 s: %s\n",
 		done.Load(), took.Seconds(), float64(done.Load())/took.Seconds(), *tps, len(seen), at(0.5), at(0.99), seen[len(seen)-1].Round(time.Millisecond), met(at(0.99) < time.Second))
 	return nil

@@ -135,7 +135,9 @@ func TestOneFollower(t *testing.T) {
 			t.Errorf("live verification beside a follower: %+v, %v", rep, err)
 		}
 		cancel()
-		<-done
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("the first ended with %v", err)
+		}
 		if err := l.caughtUp(t); err != nil {
 			t.Fatal(err)
 		}

@@ -38,9 +38,10 @@ func (m *Migration) VerifyLive(ctx context.Context, o LiveOptions) (*verify.Repo
 	f.Prompt = true
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	done := make(chan error, 1)
+	done := make(chan struct{})
 	go func() {
-		done <- m.keepCurrent(ctx, cancel, at, func(ctx context.Context) error { return m.catchUp(ctx, rec, plan, f, at.reached) }, rec)
+		defer close(done)
+		m.keepCurrent(ctx, cancel, at, func(ctx context.Context) error { return m.catchUp(ctx, rec, plan, f, at.reached) }, rec)
 	}()
 	v.Barrier = func(ctx context.Context) error {
 		end, err := m.Changes.End(ctx)
@@ -83,7 +84,7 @@ func passed(n int, r *verify.Report, at change.Mark, took time.Duration) event.P
 }
 
 // keepCurrent follows until ctx ends. When another process follows already, it reads from the ledger how far that one is.
-func (m *Migration) keepCurrent(ctx context.Context, fail context.CancelCauseFunc, at *marks, run func(context.Context) error, rec *change.Record) error {
+func (m *Migration) keepCurrent(ctx context.Context, fail context.CancelCauseFunc, at *marks, run func(context.Context) error, rec *change.Record) {
 	err := run(ctx)
 	if fault.ClassOf(err) == fault.Busy {
 		err = m.watch(ctx, at, rec)
@@ -91,7 +92,6 @@ func (m *Migration) keepCurrent(ctx context.Context, fail context.CancelCauseFun
 	if err != nil && ctx.Err() == nil {
 		fail(err)
 	}
-	return err
 }
 
 // watchEvery is how often the ledger is asked how far another process has come.
