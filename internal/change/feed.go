@@ -58,6 +58,9 @@ type Rows struct {
 	// as in Table.Columns, values in the end's binary form (see Batch), byte for byte what its Reader yields for the
 	// same row. Row i of both is one change. A batch that the operation does not have is empty.
 	Old, New Batch
+	// OldKeyOnly says that Old holds the columns of Table.Key only, because the end logs no more; the others are NULL there,
+	// whatever they were.
+	OldKeyOnly bool
 	// Cascades says that the end ran the foreign keys' actions for these rows and did not log what they did.
 	Cascades bool
 }

@@ -69,10 +69,10 @@ func family(t *testing.T, d *database) map[string]*change.Replica {
 		child, parent := tables[e.child], tables[e.parent]
 		f := change.ForeignAction{Child: child, OnDelete: e.onDelete, OnUpdate: e.onUpdate}
 		for c := range strings.SplitSeq(e.columns, ",") {
-			f.Columns = append(f.Columns, position(child, c))
+			f.Columns = append(f.Columns, positionOf(child, c))
 		}
 		for c := range strings.SplitSeq(e.parents, ",") {
-			f.Parent = append(f.Parent, position(parent, c))
+			f.Parent = append(f.Parent, positionOf(parent, c))
 		}
 		parent.Actions = append(parent.Actions, f)
 	}
@@ -80,7 +80,7 @@ func family(t *testing.T, d *database) map[string]*change.Replica {
 	return tables
 }
 
-func position(r *change.Replica, column string) int {
+func positionOf(r *change.Replica, column string) int {
 	for i, c := range r.Into.Columns {
 		if string(c) == column {
 			return i
