@@ -47,6 +47,8 @@ const readOnly = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ 
 type Options struct {
 	Logger   *slog.Logger // nil discards
 	Throttle Throttle
+	// Ledger is the database for what is remembered on the server once changes are applied to it or it is fenced; empty means bascule.
+	Ledger schema.Name
 }
 
 // End is one MySQL or MariaDB database as a source. It is safe for concurrent use; the Readers that it hands out are not.
@@ -60,6 +62,8 @@ type End struct {
 	received atomic.Int64
 	charsets sync.Map // name to *charset, once a server was asked
 	undone   sync.Map // place of a transaction to []undoing: what a feed learnt too late
+
+	ledgerName schema.Name
 }
 
 var _ change.Source = (*End)(nil)
@@ -81,7 +85,10 @@ func (s *server) atLeast(d schema.Dialect, number int) bool {
 // Open connects, refuses servers that are too old, and returns the end. Close it.
 func Open(ctx context.Context, cfg Config, o Options) (*End, error) {
 	cfg = cfg.withDefaults()
-	e := &End{cfg: cfg, log: o.Logger}
+	e := &End{cfg: cfg, log: o.Logger, ledgerName: o.Ledger}
+	if e.ledgerName == "" {
+		e.ledgerName = defaultLedger
+	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
@@ -281,11 +288,19 @@ func (c connector) Connect(ctx context.Context) (sqldriver.Conn, error) {
 	return conn, nil
 }
 
-// connect opens a connection for rows.
-func (e *End) connect(ctx context.Context) (*wire.Conn, error) { return e.connectWithin(ctx, 0) }
+// connect opens a connection for rows that may only read.
+func (e *End) connect(ctx context.Context) (*wire.Conn, error) {
+	return e.connectAs(ctx, 0, session, readOnly)
+}
 
-// connectWithin opens a connection on which the server may be silent for that long; 0 is without a limit.
+// connectWithin is connect for a server that may be silent for that long.
 func (e *End) connectWithin(ctx context.Context, silence time.Duration) (*wire.Conn, error) {
+	return e.connectAs(ctx, silence, session, readOnly)
+}
+
+// connectAs opens a connection for rows, on which the server may be silent for that long (0: without a limit), and prepares its
+// session.
+func (e *End) connectAs(ctx context.Context, silence time.Duration, setup ...string) (*wire.Conn, error) {
 	op := "connect to " + e.cfg.Redacted()
 	w, err := e.cfg.wire()
 	if err != nil {
@@ -296,7 +311,7 @@ func (e *End) connectWithin(ctx context.Context, silence time.Duration) (*wire.C
 	if err != nil {
 		return nil, e.explain(op, err)
 	}
-	for _, s := range []string{session, readOnly} {
+	for _, s := range setup {
 		if _, err := c.Exec(ctx, s); err != nil {
 			c.Close()
 			return nil, e.explain("prepare the session", err)

@@ -1,0 +1,229 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/bascule/bascule/internal/change"
+	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/mysql/wire"
+)
+
+var _ change.Applier = (*End)(nil)
+
+const (
+	// directionBack is what the ledger calls the changes that come back from PostgreSQL.
+	directionBack = "back"
+	// farewell bounds what is done for a session that is over.
+	farewell = 5 * time.Second
+)
+
+// applySession implements change.Session and change.Applying on one connection.
+type applySession struct {
+	e         *End
+	r         *reader
+	migration int64
+	lock      string // its name
+	tables    map[*change.Replica]*applyTable
+	stmts     applyStmts
+	open      bool // a transaction
+	// packet is the server's max_allowed_packet in bytes.
+	packet int
+}
+
+var (
+	_ change.Session  = (*applySession)(nil)
+	_ change.Applying = (*applySession)(nil)
+)
+
+// Applying opens a session that applies changes to this database.
+//
+// The codecs of tables append, for each value, a big-endian int32 length (-1 for NULL) and what the binary protocol would send for it
+// (see change.Batch). The server's user lock bascule/MIGRATION, held by the session's connection, keeps others out, whatever
+// machine they run on; it goes when the connection goes.
+func (e *End) Applying(ctx context.Context, r *change.Record, who string, tables []*change.Replica, fn func(context.Context, change.Session) error) error {
+	return e.withWriter(ctx, func(ctx context.Context, w *reader) error {
+		s := &applySession{e: e, r: w, migration: r.ID, lock: "bascule/" + strconv.FormatInt(r.ID, 10), stmts: applyStmts{conn: w.conn}}
+		if err := e.makeLedger(ctx, w, ledgerTables); err != nil {
+			return err
+		}
+		if err := s.hold(ctx, who); err != nil {
+			return err
+		}
+		defer s.release(ctx)
+		if err := s.durable(ctx); err != nil {
+			return err
+		}
+		if err := e.passive(ctx, tables); err != nil {
+			return err
+		}
+		if err := s.plan(ctx, tables); err != nil {
+			return err
+		}
+		return fn(ctx, s)
+	})
+}
+
+// hold takes the lock and writes down who has it.
+func (s *applySession) hold(ctx context.Context, who string) error {
+	op := "hold the way back into " + s.e.cfg.label()
+	got, err := s.r.row(ctx, "SELECT GET_LOCK("+quoteString(s.lock)+", 0)")
+	if err != nil {
+		return s.e.explain(op, err)
+	}
+	if got[0] != "1" {
+		return s.busy(ctx, op)
+	}
+	err = s.r.exec(ctx, fmt.Sprintf("INSERT INTO %s (migration, direction, position, holder, since, updated) VALUES (%d, %s, '', %s, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))"+
+		" ON DUPLICATE KEY UPDATE holder = VALUES(holder), since = VALUES(since)",
+		s.e.ledger("apply"), s.migration, quoteString(directionBack), quoteString(firstRunes(who, 255))))
+	return s.e.explainWrite(op, err, ledgerRights, quote(s.e.ledgerName)+".*")
+}
+
+// firstRunes keeps a text within a column of that many characters.
+func firstRunes(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n])
+	}
+	return s
+}
+
+// busy says who holds the lock.
+func (s *applySession) busy(ctx context.Context, op string) error {
+	rows, err := s.r.rows(ctx, fmt.Sprintf("SELECT holder, since, IS_USED_LOCK(%s) FROM %s WHERE migration = %d AND direction = %s",
+		quoteString(s.lock), s.e.ledger("apply"), s.migration, quoteString(directionBack)))
+	if err != nil {
+		return s.e.explain(op, err)
+	}
+	if len(rows) == 0 {
+		return fault.New(fault.Busy, op, errors.New("another process is about to hold it"), "try again")
+	}
+	hint := "stop that process first"
+	if id := rows[0][2]; id != "" {
+		hint += "; if its machine is gone, end its connection: KILL " + id + ";"
+	}
+	return fault.New(fault.Busy, op, fmt.Errorf("%s has held it since %s UTC", rows[0][0], rows[0][1]), hint)
+}
+
+// release lets go of the lock at once: the server may take a moment to notice that the connection is closed.
+func (s *applySession) release(ctx context.Context) {
+	if s.r.conn.Closed() {
+		return
+	}
+	// The session is over however its context ended.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+	defer cancel()
+	if err := s.Rollback(ctx); err != nil {
+		s.e.log.DebugContext(ctx, "roll back at the end", "error", err)
+		return
+	}
+	if _, err := s.r.rows(ctx, "DO RELEASE_LOCK("+quoteString(s.lock)+")"); err != nil {
+		s.e.log.DebugContext(ctx, "release the lock", "error", err)
+	}
+}
+
+// durable learns the server's limits, and warns where a commit that it has acknowledged may be lost.
+func (s *applySession) durable(ctx context.Context) error {
+	v, err := s.r.row(ctx, "SELECT @@max_allowed_packet, @@global.innodb_flush_log_at_trx_commit, @@global.sync_binlog")
+	if err != nil {
+		return s.e.explain("read the server's limits", err)
+	}
+	if s.packet, err = strconv.Atoi(v[0]); err != nil {
+		return fmt.Errorf("read max_allowed_packet %q: %w", v[0], err)
+	}
+	if v[1] != "1" {
+		s.e.log.WarnContext(ctx, "a crash of the server's machine may lose changes that it acknowledged, and the way back with them",
+			"innodb_flush_log_at_trx_commit", v[1], "do", "SET GLOBAL innodb_flush_log_at_trx_commit = 1")
+	}
+	return nil
+}
+
+// Mark returns what was saved last.
+func (s *applySession) Mark(ctx context.Context) (change.Mark, error) {
+	return s.e.mark(ctx, s.r, s.migration)
+}
+
+// Applied returns what was saved last, whoever applies; a Mark whose Position is empty when nothing was.
+func (e *End) Applied(ctx context.Context, r *change.Record) (m change.Mark, err error) {
+	err = e.withReader(ctx, func(ctx context.Context, rd *reader) (err error) {
+		m, err = e.mark(ctx, rd, r.ID)
+		return err
+	})
+	return m, err
+}
+
+// mark reads the ledger's row of a migration.
+func (e *End) mark(ctx context.Context, r *reader, migration int64) (m change.Mark, err error) {
+	const op = "read how far the way back is"
+	rows, err := r.rows(ctx, fmt.Sprintf("SELECT position, at, txns, row_count FROM %s WHERE migration = %d AND direction = %s",
+		e.ledger("apply"), migration, quoteString(directionBack)))
+	if absent(err) || err == nil && len(rows) == 0 {
+		return m, nil
+	}
+	if err != nil {
+		return m, e.explain(op, err)
+	}
+	v := rows[0]
+	m.Position = change.Position(v[0])
+	if m.Time, err = parseInstant(v[1]); err != nil {
+		return m, fmt.Errorf("%s: %w", op, err)
+	}
+	for i, n := range []*int64{&m.Txns, &m.Rows} {
+		if *n, err = strconv.ParseInt(v[2+i], 10, 64); err != nil {
+			return m, fmt.Errorf("%s: %w", op, err)
+		}
+	}
+	return m, nil
+}
+
+// Begin opens a transaction.
+func (s *applySession) Begin(ctx context.Context) (change.Applying, error) {
+	if s.open {
+		return nil, errors.New("begin a transaction of changes: one is open")
+	}
+	if err := s.r.exec(ctx, "START TRANSACTION"); err != nil {
+		return nil, s.e.explain("begin a transaction of changes", err)
+	}
+	s.open = true
+	return s, nil
+}
+
+// Rollback ends an open transaction. A broken connection has ended it already.
+func (s *applySession) Rollback(ctx context.Context) error {
+	if !s.open {
+		return nil
+	}
+	s.open = false
+	if s.r.conn.Closed() {
+		return nil
+	}
+	return s.e.explain("roll back a transaction of changes", s.r.exec(ctx, "ROLLBACK"))
+}
+
+// Commit saves the mark and commits.
+func (s *applySession) Commit(ctx context.Context, m change.Mark) error {
+	const op = "commit changes"
+	if !s.open {
+		return errors.New("commit changes: no transaction is open")
+	}
+	res, err := s.r.conn.Exec(ctx, fmt.Sprintf("UPDATE %s SET position = %s, at = %s, txns = %d, row_count = %d, updated = UTC_TIMESTAMP(6) WHERE migration = %d AND direction = %s",
+		s.e.ledger("apply"), quoteString(string(m.Position)), instant(m.Time), m.Txns, m.Rows, s.migration, quoteString(directionBack)))
+	if err != nil {
+		return s.e.explainWrite("save how far the way back is", err, ledgerRights, quote(s.e.ledgerName)+".*")
+	}
+	if res.AffectedRows != 1 {
+		return fault.New(fault.Refused, "save how far the way back is", fmt.Errorf("the ledger in %s has no row of migration %d", quote(s.e.ledgerName), s.migration),
+			"somebody removed it while changes were applied; what was applied so far is not known any more")
+	}
+	s.open = false
+	if err := s.r.exec(ctx, "COMMIT"); err != nil {
+		if _, ok := errors.AsType[*wire.ConnError](err); ok {
+			return fault.New(fault.Connect, op, fmt.Errorf("nobody knows whether it was carried out: %w", err), "read the mark again")
+		}
+		return s.e.explainWrite(op, err, ledgerRights, quote(s.e.ledgerName)+".*")
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package mysql
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/mysql/wire"
+	"github.com/bascule/bascule/internal/schema"
+)
+
+// defaultLedger is the database that holds what this program remembers on a MySQL server.
+const defaultLedger schema.Name = "bascule"
+
+// writing is what a session that writes sets after session, in place of readOnly.
+//
+// Strict modes make the server refuse what does not fit, where it would otherwise change the value. A 0 of an AUTO_INCREMENT column
+// is a value. No foreign key acts: PostgreSQL logs the rows that its own change. The
+// last ones keep a long list of keys a list of index ranges: both servers give up on that beyond a limit and read the whole
+// table.
+const writing = "SET sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', autocommit = 1," +
+	" foreign_key_checks = 0, unique_checks = 1, sql_safe_updates = 0, sql_big_selects = 1" +
+	" /*!50709 , range_optimizer_max_mem_size = 0 */ /*M!100309 , in_predicate_conversion_threshold = 0 */"
+
+// readWrite lets the session write. Without gap locks an applier locks the rows that it changes and nothing else.
+const readWrite = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE"
+
+// ledgerTables are the tables of the ledger. Names and texts compare byte by byte. What was saved is written before
+// what it describes is changed, so it is all in InnoDB.
+var ledgerTables = []string{
+	`apply (migration BIGINT NOT NULL, direction VARCHAR(16) NOT NULL, position TEXT NOT NULL, at DATETIME(6) NULL,
+		txns BIGINT NOT NULL DEFAULT 0, row_count BIGINT NOT NULL DEFAULT 0, holder VARCHAR(255) NOT NULL, since DATETIME(6) NOT NULL,
+		updated DATETIME(6) NOT NULL, PRIMARY KEY (migration, direction))`,
+	`saved_trigger (migration BIGINT NOT NULL, db VARCHAR(64) NOT NULL, name VARCHAR(64) NOT NULL, tbl VARCHAR(64) NOT NULL, action_order INT NOT NULL,
+		definer VARCHAR(288) NOT NULL, sql_mode TEXT NOT NULL, charset VARCHAR(64) NOT NULL, collation_connection VARCHAR(64) NOT NULL,
+		body LONGBLOB NOT NULL, PRIMARY KEY (migration, db, name))`,
+	`saved_event (migration BIGINT NOT NULL, db VARCHAR(64) NOT NULL, name VARCHAR(64) NOT NULL, definer VARCHAR(288) NOT NULL,
+		sql_mode TEXT NOT NULL, time_zone VARCHAR(64) NOT NULL, charset VARCHAR(64) NOT NULL, collation_connection VARCHAR(64) NOT NULL,
+		PRIMARY KEY (migration, db, name))`,
+}
+
+// ledgerRights is what the account needs on the ledger's database.
+const ledgerRights = "CREATE, SELECT, INSERT, UPDATE, DELETE"
+
+// ledger returns a table of the ledger, quoted.
+func (e *End) ledger(table string) string {
+	return quote(e.ledgerName) + "." + quote(schema.Name(table))
+}
+
+// withWriter runs fn on a new connection that may write, and closes it.
+func (e *End) withWriter(ctx context.Context, fn func(context.Context, *reader) error) error {
+	c, err := e.connectAs(ctx, 0, session, readWrite, writing)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return fn(ctx, &reader{e: e, conn: c, stmts: map[string]*wire.Stmt{}})
+}
+
+// makeLedger makes those tables of the ledger that are missing.
+func (e *End) makeLedger(ctx context.Context, r *reader, tables []string) error {
+	op := "make the ledger in " + quote(e.ledgerName)
+	for _, t := range tables {
+		name, columns, _ := strings.Cut(t, " ")
+		_, err := r.rows(ctx, "SELECT 1 FROM "+e.ledger(name)+" LIMIT 0")
+		code, _ := serverCode(err)
+		switch code {
+		case 0:
+			if err != nil {
+				return e.explain(op, err)
+			}
+			continue
+		case 1049, 1146, 1044, 1142: // no database, no table, or no right, which servers say instead of either
+		default:
+			return e.explain(op, err)
+		}
+		for _, s := range []string{
+			"CREATE DATABASE IF NOT EXISTS " + quote(e.ledgerName) + " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+			"CREATE TABLE IF NOT EXISTS " + e.ledger(name) + " " + columns + " ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+		} {
+			if err := r.exec(ctx, s); err != nil {
+				return e.explainWrite(op, err, ledgerRights, quote(e.ledgerName)+".*")
+			}
+		}
+	}
+	return nil
+}
+
+// explainWrite is explain for a statement that needs more than SELECT: a refusal names the rights that it needs.
+func (e *End) explainWrite(op string, err error, rights, on string) error {
+	switch code, _ := serverCode(err); code {
+	case 1044, 1142, 1143, 1227, 1370:
+		return fault.New(fault.Privilege, op, err, e.grant(rights, on, ""))
+	case 1290, 1836, 3685: // read_only, read-only mode
+		return fault.New(fault.Refused, op, err, "the server is read_only: a fence of this migration, or a replica; write on the primary")
+	}
+	return e.explain(op, err)
+}
+
+// instant writes a time as a literal; the zero time is NULL.
+func instant(t time.Time) string {
+	if t.IsZero() {
+		return "NULL"
+	}
+	return "'" + t.UTC().Format("2006-01-02 15:04:05.000000") + "'"
+}
+
+// parseInstant reads a DATETIME(6); empty is the zero time.
+func parseInstant(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse("2006-01-02 15:04:05.999999", s)
+	if err != nil {
+		return t, fmt.Errorf("read the time %q: %w", s, err)
+	}
+	return t, nil
+}
