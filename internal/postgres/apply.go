@@ -63,7 +63,7 @@ func (e *End) Applying(ctx context.Context, r *change.Record, who string, tables
 	if err := e.upgradeLedger(ctx); err != nil {
 		return e.fail(op, err)
 	}
-	c, err := e.single(ctx, applySettings)
+	c, err := e.single(ctx, applySettings+fmt.Sprintf("SET %s = '%d';\n", FenceSetting, r.ID))
 	if err != nil {
 		return err
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/bascule/bascule/internal/fault"
 )
 
-// liveSQL lists what would act by itself when these tables change.
+// liveSQL lists what would act by itself when these tables change. The fence's trigger changes no row.
 const liveSQL = `SELECT format('trigger %%I on %%I', tgname, relname) FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid
-	WHERE tgrelid = ANY($1) AND NOT tgisinternal AND tgenabled IN ('O', 'A')
+	WHERE tgrelid = ANY($1) AND NOT tgisinternal AND tgenabled IN ('O', 'A') AND tgname <> $2
 UNION ALL SELECT format('rule %%I on %%I', rulename, relname) FROM pg_rewrite JOIN pg_class c ON c.oid = ev_class
 	WHERE ev_class = ANY($1) AND rulename <> '_RETURN' AND ev_enabled IN ('O', 'A')
 UNION ALL SELECT format('foreign key %%I of %%I to %%I', conname, c.relname, p.relname) FROM pg_constraint
@@ -27,7 +27,7 @@ func (s *applier) assertPassive(ctx context.Context, oids []uint32) error {
 	if s.end.major >= 18 {
 		enforced = "AND conenforced"
 	}
-	rows, err := s.conn.Query(ctx, fmt.Sprintf(liveSQL, enforced), oids)
+	rows, err := s.conn.Query(ctx, fmt.Sprintf(liveSQL, enforced), oids, string(FenceTrigger))
 	if err != nil {
 		return err
 	}
