@@ -32,6 +32,7 @@ It ends with 4 when a finding is a blocker, that is, when a copy would fail.
 	s.sourceFlags(f)
 	s.targetFlags(f)
 	s.planFlags(f)
+	s.followFlag(f)
 	return cmd
 }
 

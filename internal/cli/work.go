@@ -80,7 +80,7 @@ func (a *app) openSource(ctx context.Context, s *settings, needed bool, w *work,
 	}
 	w.source = c.Redacted()
 	end, err := mysql.Open(ctx, c, mysql.Options{
-		Logger:   a.log,
+		Logger: a.log, Follow: s.Follow,
 		Throttle: mysql.Throttle{OnWait: func(why string) { w.view.Event(event.Throttled{Why: why}) }},
 	})
 	if err != nil {

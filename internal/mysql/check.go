@@ -12,7 +12,7 @@ import (
 	"github.com/bascule/bascule/internal/schema"
 )
 
-// The codes of what Check finds. A copy alone needs only SELECT, so what a later follow needs is a warning here.
+// The codes of what Check finds. A copy alone needs only SELECT, so what a later follow needs is a warning here, unless one is to come.
 const (
 	CodeVersion          finding.Code = "source-version"
 	CodeBinlogOff        finding.Code = "binlog-off"

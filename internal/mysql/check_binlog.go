@@ -22,7 +22,7 @@ func (c *checkup) binlog(context.Context) error {
 			do = "set the backup retention of the RDS instance to at least one day; on Aurora, set binlog_format = ROW in the DB cluster parameter group and reboot the writer"
 		}
 		c.add(finding.Finding{
-			Code: CodeBinlogOff, Severity: finding.Warning, Object: "log_bin",
+			Code: CodeBinlogOff, Severity: c.againstFollow(), Object: "log_bin",
 			What: "the server writes no binlog: the database can be copied, and what is written meanwhile cannot be followed", Do: do,
 		})
 		return nil
@@ -33,10 +33,10 @@ func (c *checkup) binlog(context.Context) error {
 		severity    finding.Severity
 		what        string
 	}{
-		{CodeBinlogFormat, "binlog_format", "ROW", finding.Warning, "changes are logged as statements, which a follow cannot apply elsewhere"},
-		{CodeBinlogImage, "binlog_row_image", "FULL", finding.Warning, "changes are logged with some columns only, from which a follow cannot rebuild rows"},
+		{CodeBinlogFormat, "binlog_format", "ROW", c.againstFollow(), "changes are logged as statements, which a follow cannot apply elsewhere"},
+		{CodeBinlogImage, "binlog_row_image", "FULL", c.againstFollow(), "changes are logged with some columns only, from which a follow cannot rebuild rows"},
 		{CodeBinlogMetadata, "binlog_row_metadata", "FULL", finding.Warning, "the log names no columns, signs and members, so that a follow must guess them after a change of a table"},
-		{CodeBinlogPartial, "binlog_row_value_options", "", finding.Warning, "changes of JSON are logged in part, which a follow refuses"},
+		{CodeBinlogPartial, "binlog_row_value_options", "", c.againstFollow(), "changes of JSON are logged in part, which a follow refuses"},
 	} {
 		have, known := c.vars[want.name]
 		if !known || strings.EqualFold(have, want.value) {
@@ -61,6 +61,14 @@ func (c *checkup) binlog(context.Context) error {
 		})
 	}
 	return nil
+}
+
+// againstFollow is the severity of what only stands against following the source.
+func (c *checkup) againstFollow() finding.Severity {
+	if c.e.willFollow {
+		return finding.Blocker
+	}
+	return finding.Warning
 }
 
 func on(v string) bool { return v == "1" || strings.EqualFold(v, "ON") }

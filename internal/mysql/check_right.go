@@ -48,7 +48,7 @@ func (c *checkup) rights(ctx context.Context) error {
 			continue
 		}
 		c.add(finding.Finding{
-			Code: CodeReplication, Severity: finding.Warning, Object: right,
+			Code: CodeReplication, Severity: c.againstFollow(), Object: right,
 			What: "the account lacks " + right + ": the database can be copied, and what is written meanwhile cannot be followed",
 			Do:   c.e.grant(right, "*.*", ""),
 		})

@@ -47,6 +47,8 @@ const readOnly = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ 
 type Options struct {
 	Logger   *slog.Logger // nil discards
 	Throttle Throttle
+	// Follow says that changes will be followed: what stands against that is a blocker then, and not a warning.
+	Follow bool
 	// Ledger is the database for what is remembered on the server once changes are applied to it or it is fenced; empty means bascule.
 	Ledger schema.Name
 }
@@ -64,6 +66,7 @@ type End struct {
 	undone   sync.Map // place of a transaction to []undoing: what a feed learnt too late
 
 	ledgerName schema.Name
+	willFollow bool
 }
 
 var _ change.Source = (*End)(nil)
@@ -85,7 +88,7 @@ func (s *server) atLeast(d schema.Dialect, number int) bool {
 // Open connects, refuses servers that are too old, and returns the end. Close it.
 func Open(ctx context.Context, cfg Config, o Options) (*End, error) {
 	cfg = cfg.withDefaults()
-	e := &End{cfg: cfg, log: o.Logger, ledgerName: o.Ledger}
+	e := &End{cfg: cfg, log: o.Logger, ledgerName: o.Ledger, willFollow: o.Follow}
 	if e.ledgerName == "" {
 		e.ledgerName = defaultLedger
 	}
