@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -216,6 +217,7 @@ func (s *applier) Begin(ctx context.Context) (change.Applying, error) {
 	s.tx = &applyTx{applier: s}
 	s.pipe.reset()
 	s.pipe.add(beginName, nil, expectation{op: "begin"})
+	s.pipe.add(touchName, []string{strconv.FormatInt(s.migration, 10), forward}, expectation{op: "touch the mark"})
 	return s.tx, nil
 }
 

@@ -18,6 +18,7 @@ import (
 const (
 	beginName  = "bascule_begin"
 	commitName = "bascule_commit"
+	touchName  = "bascule_touch"
 	markName   = "bascule_mark"
 	hashOn     = "bascule_hash_on"
 	hashOff    = "bascule_hash_off"
@@ -27,9 +28,13 @@ const (
 const applyMarkSQL = `WITH u AS (UPDATE bascule.apply SET position = $3, at = NULLIF($4, '')::timestamptz, txns = $5, rows = $6, updated = clock_timestamp()
 	WHERE migration = $1 AND direction = $2 RETURNING 1) SELECT 1 / count(*) FROM u`
 
+// applyTouchSQL makes the ledger the first thing that a transaction changes: by that a feed of this database's own changes knows
+// the transactions that it must not carry back.
+const applyTouchSQL = "UPDATE bascule.apply SET updated = clock_timestamp() WHERE migration = $1 AND direction = $2"
+
 func (s *applier) prepareFixed(ctx context.Context) error {
 	for name, sql := range map[string]string{
-		beginName: "BEGIN", commitName: "COMMIT", markName: applyMarkSQL,
+		beginName: "BEGIN", commitName: "COMMIT", markName: applyMarkSQL, touchName: applyTouchSQL,
 		hashOn: "SET LOCAL enable_hashjoin = on", hashOff: "SET LOCAL enable_hashjoin = off",
 	} {
 		if _, err := s.conn.PgConn().Prepare(ctx, name, sql, nil); err != nil {

@@ -286,7 +286,7 @@ func TestNamesTaken(t *testing.T) {
 				t.Fatal(err)
 			}
 			i := slices.IndexFunc(fs, func(f finding.Finding) bool { return f.Code == CodeNotEmpty })
-			if i < 0 || !slices.Equal(fs[i].Evidence, []string{name}) {
+			if i < 0 || fs[i].Count != 1 || !strings.HasSuffix(fs[i].What, ": "+name+".") {
 				t.Errorf("%s: Check does not find it", sql)
 			}
 			_, err = e.Create(t.Context(), change.Record{Schema: "app"}, e.Render(db), nil)
