@@ -40,7 +40,10 @@ func (a *app) status(cmd *cobra.Command, s *settings) error {
 		}
 		doc := newStatusDoc(st)
 		doc.Next = next(cmd, "db copy", "--source URL")
-		if doc.Done {
+		switch {
+		case doc.Done && doc.Follow != nil:
+			doc.Next = next(cmd, "db follow", "--source URL")
+		case doc.Done:
 			doc.Next = next(cmd, "db verify", "--source URL")
 		}
 		if a.json {
@@ -61,6 +64,7 @@ type statusDoc struct {
 	Left     int64           `json:"tasks_left"`
 	Tables   []progressDoc   `json:"tables"`
 	Losses   []lossDoc       `json:"losses"`
+	Follow   *change.Mark    `json:"follow,omitempty"`
 	Next     string          `json:"next"`
 }
 
@@ -80,6 +84,9 @@ func newStatusDoc(s *migration.Status) *statusDoc {
 	d := &statusDoc{
 		Schema: s.Record.Schema, Source: s.Record.Source, Began: s.Record.Created, Position: s.Record.Position,
 		Done: s.Left == 0, Left: s.Left, Tables: []progressDoc{}, Losses: lossDocs(s.Losses),
+	}
+	if s.Follow {
+		d.Follow = &s.Applied
 	}
 	for _, p := range s.Progress {
 		d.Tables = append(d.Tables, progressDoc(p))
@@ -113,6 +120,22 @@ func (d *statusDoc) text(age time.Duration) string {
 		bytes += t.Bytes
 	}
 	fmt.Fprintf(&b, "%s %15s %11s\n\n%s", left("total", w), count(rows), size(bytes), lossesText(d.Losses))
+	b.WriteString(d.followText())
 	fmt.Fprintf(&b, "\nnext: %s\n", d.Next)
 	return b.String()
+}
+
+// followText says how far the source's changes are applied, if they are to be.
+func (d *statusDoc) followText() string {
+	switch {
+	case d.Follow == nil:
+		return ""
+	case d.Follow.Position == "":
+		return "followed: not yet\n"
+	}
+	text := fmt.Sprintf("followed: %s with %s applied", plural(d.Follow.Txns, "transaction"), plural(d.Follow.Rows, "row change"))
+	if !d.Follow.Time.IsZero() {
+		text += ", the last committed on the source at " + stamp(d.Follow.Time)
+	}
+	return text + ", up to " + clean(string(d.Follow.Position)) + "\n"
 }

@@ -136,6 +136,9 @@ type Status struct {
 	Progress []change.Progress
 	Losses   change.Losses
 	Left     int64
+	// Follow says that the copy was made to be followed, Applied how far it is.
+	Follow  bool
+	Applied change.Mark
 }
 
 // Status reads the ledger. It needs the target only.
@@ -151,7 +154,16 @@ func (m *Migration) Status(ctx context.Context) (*Status, error) {
 	if s.Losses, err = m.Target.Losses(ctx, r.Schema); err != nil {
 		return nil, err
 	}
-	s.Left, err = m.Target.Queue(r).Left(ctx)
+	if s.Left, err = m.Target.Queue(r).Left(ctx); err != nil {
+		return nil, err
+	}
+	then, _, err := recorded(r)
+	if err != nil {
+		return nil, err
+	}
+	if s.Follow = then.Options.ForFollow; s.Follow {
+		s.Applied, err = m.Applier.Applied(ctx, r)
+	}
 	return s, err
 }
 
