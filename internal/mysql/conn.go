@@ -47,6 +47,7 @@ const readOnly = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ 
 type Options struct {
 	Logger   *slog.Logger // nil discards
 	Throttle Throttle
+	Spool    *SpoolOptions // nil neither writes nor reads a spool
 }
 
 // End is one MySQL or MariaDB database as a source. It is safe for concurrent use; the Readers that it hands out are not.
@@ -60,6 +61,8 @@ type End struct {
 	received atomic.Int64
 	charsets sync.Map // name to *charset, once a server was asked
 	undone   sync.Map // place of a transaction to []undoing: what a feed learnt too late
+	spool    *SpoolOptions
+	holding  holding
 }
 
 var _ change.Source = (*End)(nil)
@@ -81,7 +84,7 @@ func (s *server) atLeast(d schema.Dialect, number int) bool {
 // Open connects, refuses servers that are too old, and returns the end. Close it.
 func Open(ctx context.Context, cfg Config, o Options) (*End, error) {
 	cfg = cfg.withDefaults()
-	e := &End{cfg: cfg, log: o.Logger}
+	e := &End{cfg: cfg, log: o.Logger, spool: o.Spool}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
