@@ -35,8 +35,8 @@ const (
 	spoolTakeover = time.Second
 	// spoolPatience is how long a lost server is waited for.
 	spoolPatience = time.Minute
-	// trimAfter is how long a segment stays at least: a copy that begins has a position before it has written down that it needs it.
-	trimAfter = 10 * time.Minute
+	// TrimAfter is how long a segment stays at least: a copy that begins has a position before it has written down that it needs it.
+	TrimAfter = 10 * time.Minute
 	// confirmEvery is how often a migration writes down how far it is.
 	confirmEvery = 5 * time.Second
 )
@@ -75,7 +75,7 @@ func (e *End) confirm(at change.Position) {
 	}
 	err := e.hold(migration, at)
 	if err == nil {
-		_, err = TrimSpool(e.spoolDir(), trimAfter)
+		_, err = TrimSpool(e.spoolDir(), TrimAfter)
 	}
 	if err != nil {
 		e.log.Warn("the spool keeps what the target has", "error", err)

@@ -225,7 +225,7 @@ func (s *spooler) segment(raw []byte) error {
 	if err := s.ready(); err != nil {
 		return err
 	}
-	_, err := TrimSpool(s.e.spoolDir(), trimAfter)
+	_, err := TrimSpool(s.e.spoolDir(), TrimAfter)
 	return err
 }
 

@@ -24,7 +24,9 @@ type Place struct {
 }
 
 // same reports whether two places are one, whatever their time.
-func (p Place) same(q Place) bool { return p.Position == q.Position && p.File == q.File && p.Off == q.Off }
+func (p Place) same(q Place) bool {
+	return p.Position == q.Position && p.File == q.File && p.Off == q.Off
+}
 
 const (
 	segmentMagic = "bascule spool 1\n"
@@ -221,7 +223,7 @@ func readFrame(r io.ReaderAt, size, at int64, buf *[]byte, verify bool) (f frame
 			*buf = make([]byte, n)
 		}
 		b := (*buf)[:n]
-		if _, err := r.ReadAt(b, at); err != nil && !(errors.Is(err, io.EOF)) {
+		if _, err := r.ReadAt(b, at); err != nil && !errors.Is(err, io.EOF) {
 			return nil, err
 		} else if err != nil {
 			return nil, errShort // it was cut after its size was asked
