@@ -178,7 +178,7 @@ type opener struct {
 }
 
 func newOpener(key *Key) (*opener, error) {
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxRaw))
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(maxRaw))
 	return &opener{key: key, dec: dec}, err
 }
 
