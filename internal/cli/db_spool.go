@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/migration"
 	"github.com/bascule/bascule/internal/mysql"
 	"github.com/bascule/bascule/internal/mysql/spool"
 	"github.com/bascule/bascule/internal/secret"
@@ -147,7 +148,7 @@ func (a *app) spoolStatus(cmd *cobra.Command, s *settings) error {
 	for _, st := range found {
 		docs = append(docs, spoolDoc{Status: st})
 	}
-	w := &work{view: &closeOnce{renderer: silent{}}}
+	w := &work{view: &closeOnce{renderer: silent{}}, migration: &migration.Migration{}}
 	err = a.openSource(cmd.Context(), s, s.Source != "" && len(docs) > 0, w, func(ctx context.Context) error {
 		end, ok := w.migration.Source.(*mysql.End)
 		if !ok {

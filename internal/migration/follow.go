@@ -119,7 +119,7 @@ func (m *Migration) catchUp(ctx context.Context, rec *change.Record, plan *conve
 		select {
 		case <-passed:
 		case <-running.Done():
-			if !isClosed(passed) || ctx.Err() != nil {
+			if !isClosed(passed) {
 				return nil
 			}
 		}

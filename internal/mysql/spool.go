@@ -197,12 +197,12 @@ func SpoolStatus(root string) ([]*spool.Status, error) {
 // ReleaseSpool forgets what a migration needs, in all spools under a root. It reports whether any was held for it.
 func ReleaseSpool(root, migration string) (bool, error) {
 	dirs, err := spool.List(root)
-	any := false
+	held := false
 	for _, dir := range dirs {
 		was, failed := spool.Release(dir, migration)
-		any, err = any || was, errors.Join(err, failed)
+		held, err = held || was, errors.Join(err, failed)
 	}
-	return any, err
+	return held, err
 }
 
 // SpoolLag returns how many bytes of the server's log are not in its spool yet, or -1 when the spool is another server's.

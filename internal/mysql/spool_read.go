@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/mysql/binlog"
@@ -60,7 +61,7 @@ func (e *End) readSpool(p position, at spot) (*spoolEvents, error) {
 	if e.spool == nil {
 		return nil, nil
 	}
-	r, err := spool.Read(e.spoolDir(), e.spool.Key, func(s spool.Place) (bool, error) { return p.follows(s) })
+	r, err := spool.Read(e.spoolDir(), e.spool.Key, p.follows)
 	if errors.Is(err, spool.ErrNotCovered) {
 		return nil, nil
 	}
@@ -203,12 +204,12 @@ func (f *feed) seekSpool(ctx context.Context, id binlog.XAID) (*hold, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := len(all) - 1; i >= 0; i-- {
-		first := all[i].First
+	for _, seg := range slices.Backward(all) {
+		first := seg.First
 		if fileAfter(first.File, f.txn.file) || first.File == f.txn.file && first.Off >= f.txn.off {
 			continue
 		}
-		x, over, err := f.seekSegment(ctx, id, all[i])
+		x, over, err := f.seekSegment(ctx, id, seg)
 		if err != nil || x != nil || over {
 			return x, err
 		}

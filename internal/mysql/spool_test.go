@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -73,7 +74,8 @@ func waitSpooled(t *testing.T, e *End, until change.Position) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(30 * time.Second)
+	deadline, tick := time.After(30*time.Second), time.NewTicker(10*time.Millisecond)
+	defer tick.Stop()
 	for {
 		st, err := spool.Look(e.spoolDir())
 		if err != nil {
@@ -88,10 +90,11 @@ func waitSpooled(t *testing.T, e *End, until change.Position) {
 				return
 			}
 		}
-		if time.Now().After(deadline) {
+		select {
+		case <-tick.C:
+		case <-deadline:
 			t.Fatalf("the spool is at %+v, not yet at %s", st.Last, until)
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 }
 
@@ -102,7 +105,8 @@ func forget(t *testing.T, s *servertest.Server) {
 	if s.Kind == servertest.KindMySQL {
 		last = "SHOW BINARY LOG STATUS"
 	}
-	deadline := time.Now().Add(30 * time.Second)
+	deadline, tick := time.After(30*time.Second), time.NewTicker(100*time.Millisecond)
+	defer tick.Stop()
 	for {
 		s.Exec(t, s.URL, "FLUSH BINARY LOGS")
 		file := s.Query(t, s.URL, last)[0][0]
@@ -110,10 +114,11 @@ func forget(t *testing.T, s *servertest.Server) {
 		if logs := s.Query(t, s.URL, "SHOW BINARY LOGS"); len(logs) == 1 && logs[0][0] == file {
 			return
 		}
-		if time.Now().After(deadline) {
+		select {
+		case <-tick.C: // a dump that has just ended still uses its file
+		case <-deadline:
 			t.Fatalf("the server keeps its log: %v", s.Query(t, s.URL, "SHOW BINARY LOGS"))
 		}
-		time.Sleep(100 * time.Millisecond) // a dump that has just ended still uses its file
 	}
 }
 
@@ -203,7 +208,7 @@ func TestSpoolOutlivesRetention(t *testing.T) {
 		if err != nil {
 			t.Fatalf("behind XA PREPARE: %v (%s)", err, fault.HintOf(err))
 		}
-		if texts := texts2(txns); len(texts) == 0 || !contains(texts, "a+1") {
+		if texts := texts2(txns); len(texts) == 0 || !slices.Contains(texts, "a+1") {
 			t.Errorf("behind XA PREPARE: %v", texts)
 		}
 		wrong := spooling(t, one.url, root, testKey[2:]+"ff")
@@ -220,15 +225,6 @@ func TestSpoolOutlivesRetention(t *testing.T) {
 			t.Errorf("status: %+v, %v", sts, err)
 		}
 	})
-}
-
-func contains(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
-	}
-	return false
 }
 
 // TestSpoolMeetsAGap has the server forget what follows the spool.

@@ -39,7 +39,7 @@ func (s *spooler) keep(ctx context.Context) error {
 		}
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // it was told to end
 		case fault.ClassOf(err) != fault.Connect || time.Since(s.alive) > spoolPatience:
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/bascule/bascule/internal/fault"
 )
@@ -37,8 +38,8 @@ func Read(dir string, key *Key, within func(Place) (bool, error)) (*Reader, erro
 	if err != nil {
 		return nil, err
 	}
-	for i := len(all) - 1; i >= 0; i-- {
-		s, err := openSegment(dir, all[i], os.O_RDONLY)
+	for _, n := range slices.Backward(all) {
+		s, err := openSegment(dir, n, os.O_RDONLY)
 		if errors.Is(err, os.ErrNotExist) { // trimmed meanwhile
 			return nil, ErrNotCovered
 		}

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/bascule/bascule/internal/fault"
 )
 
@@ -573,15 +575,14 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(childVariable); dir != "" {
 		child(dir)
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // child spools without end, and prints what is durable.
 func child(dir string) {
 	fail := func(err error) {
 		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+			panic(err)
 		}
 	}
 	key, err := newKey(bytes.Repeat([]byte{1}, keySize))
@@ -598,7 +599,7 @@ func child(dir string) {
 	var n int
 	_, err = fmt.Sscanf(p.Position, "p:%d", &n)
 	fail(err)
-	fmt.Println(n)
+	fmt.Fprintln(os.Stdout, n)
 	for ; ; n++ {
 		for _, e := range txn(n) {
 			fail(w.Append(e))
@@ -606,7 +607,7 @@ func child(dir string) {
 		fail(w.Mark(at(n + 1)))
 		if n%17 == 0 {
 			fail(w.Sync())
-			fmt.Println(n + 1)
+			fmt.Fprintln(os.Stdout, n+1)
 		}
 	}
 }

@@ -70,7 +70,7 @@ func Write(dir string, o Options) (*Writer, error) {
 	if o.SegmentBytes == 0 {
 		o.SegmentBytes = segmentBytes
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil { //nolint:gosec // the operator names the folder
 		return nil, diskFault("make the spool "+dir, err)
 	}
 	l, err := lock(dir, o.Who)
@@ -377,5 +377,5 @@ func Free(dir string) (int64, error) {
 	if err := unix.Statfs(dir, &st); err != nil {
 		return 0, err
 	}
-	return int64(st.Bavail) * int64(st.Bsize), nil //nolint:gosec,unconvert // both have other types elsewhere
+	return int64(st.Bavail) * int64(st.Bsize), nil //nolint:unconvert // both have other types elsewhere
 }
