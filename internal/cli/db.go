@@ -18,12 +18,13 @@ func (a *app) db() *cobra.Command {
   verify  compare both sides                                writes nothing
   status  say how far a copy is                             writes nothing
   drop    remove what copy made                             writes to the target
+  spool   look after the copy of the source's binlog        writes to a local folder
 
 The source is never written to. A copy may be interrupted and started again, and several
 processes may share it: each takes the next piece from the ledger in the target.`,
 		Args: onlyCommands,
 		RunE: help,
 	}
-	cmd.AddCommand(a.dbPlan(), a.dbCheck(), a.dbCopy(), a.dbFollow(), a.dbVerify(), a.dbStatus(), a.dbDrop())
+	cmd.AddCommand(a.dbPlan(), a.dbCheck(), a.dbCopy(), a.dbFollow(), a.dbVerify(), a.dbStatus(), a.dbDrop(), a.dbSpool())
 	return cmd
 }

@@ -33,6 +33,7 @@ It ends with 4 when a finding is a blocker, that is, when a copy would fail.
 	s.targetFlags(f)
 	s.planFlags(f)
 	s.followFlag(f)
+	s.spoolFlags(f)
 	return cmd
 }
 

@@ -49,6 +49,7 @@ A terminal gets a live view, a pipe one line an event, and --json one object a l
 	s.planFlags(f)
 	s.laneFlags(f)
 	s.followFlag(f)
+	s.spoolFlags(f)
 	f.BoolVar(&dry, "dry-run", false, "say what it would do, and write nothing")
 	return cmd
 }

@@ -12,7 +12,10 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/migration"
+	"github.com/bascule/bascule/internal/mysql"
 )
 
 func (a *app) dbDrop() *cobra.Command {
@@ -53,12 +56,28 @@ func (a *app) drop(cmd *cobra.Command, s *settings, yes, dry bool) error {
 				return err
 			}
 		}
+		st, err := w.migration.Status(ctx)
+		if err != nil {
+			return err
+		}
 		gone, err := w.migration.Drop(ctx, false)
 		if err != nil {
 			return err
 		}
+		a.release(s, &st.Record)
 		return a.printDropped("removed", gone, false)
 	})
+}
+
+// release lets the spools of this machine forget a migration that is gone. What it cannot release only takes room, and db spool status shows it.
+func (a *app) release(s *settings, rec *change.Record) {
+	root, err := s.spoolRoot()
+	if err != nil || root == "" {
+		return // none was kept here
+	}
+	if _, err := mysql.ReleaseSpool(root, migration.SpoolName(rec)); err != nil {
+		a.log.Warn("the spool is kept for a migration that is gone", "error", err)
+	}
 }
 
 func (a *app) printDropped(verb string, what []string, dry bool) error {

@@ -32,12 +32,14 @@ It stops, with everything before it applied, when the source alters a table that
   bascule db follow --config shop.yaml --until-now`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			s.follows = true
 			return a.follow(cmd, &s, untilNow)
 		},
 	}
 	f := cmd.Flags()
 	s.sourceFlags(f)
 	s.targetFlags(f)
+	s.spoolFlags(f)
 	f.BoolVar(&untilNow, "until-now", false, "stop when everything is applied that the source has logged by now")
 	return cmd
 }

@@ -37,6 +37,7 @@ It ends with 3 when there are differences.
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if live {
+				s.follows = true
 				return a.verifyLive(cmd, &s, passes)
 			}
 			if cmd.Flags().Changed("passes") {
@@ -51,6 +52,7 @@ It ends with 3 when there are differences.
 	s.sourceFlags(f)
 	s.targetFlags(f)
 	s.laneFlags(f)
+	s.spoolFlags(f)
 	return cmd
 }
 

@@ -33,9 +33,14 @@ type settings struct {
 	Collation      string            `yaml:"collation"`
 	Lanes          int               `yaml:"lanes"`
 	Follow         bool              `yaml:"follow"`
+	Spool          string            `yaml:"spool"`
+	SpoolKey       string            `yaml:"spool-key"`
+	SpoolLimit     string            `yaml:"spool-limit"`
 
-	config string
-	types  []string // --type as given: table.column=TYPE
+	config  string
+	types   []string // --type as given: table.column=TYPE
+	spools  bool     // the command may keep the source's binlog
+	follows bool     // it follows, whatever Follow says
 }
 
 const (
@@ -109,6 +114,9 @@ func (s *settings) fill(file settings, given func(flag string) bool) {
 	take(&s.Collation, file.Collation, given("collation"))
 	take(&s.Lanes, file.Lanes, given("lanes"))
 	take(&s.Follow, file.Follow, given("follow"))
+	take(&s.Spool, file.Spool, given("spool"))
+	take(&s.SpoolKey, file.SpoolKey, given("spool-key"))
+	take(&s.SpoolLimit, file.SpoolLimit, given("spool-limit"))
 }
 
 func take[T any](to *T, from T, given bool) {
@@ -161,7 +169,7 @@ func readConfig(name string) (settings, error) {
 // configKeys are the keys of a configuration file, in the order of its documentation.
 var configKeys = []string{
 	"source", "source-password", "target", "target-password", "schema", "include", "exclude",
-	"accept", "type", "keep-case", "collation", "lanes", "follow",
+	"accept", "type", "keep-case", "collation", "lanes", "follow", "spool", "spool-key", "spool-limit",
 }
 
 // usage is an error of the command line; its hint is the command's help.

@@ -79,8 +79,12 @@ func (a *app) openSource(ctx context.Context, s *settings, needed bool, w *work,
 		}
 	}
 	w.source = c.Redacted()
+	kept, err := a.spoolOptions(ctx, s)
+	if err != nil {
+		return err
+	}
 	end, err := mysql.Open(ctx, c, mysql.Options{
-		Logger: a.log, Follow: s.Follow,
+		Logger: a.log, Follow: s.Follow, Spool: kept,
 		Throttle: mysql.Throttle{OnWait: func(why string) { w.view.Event(event.Throttled{Why: why}) }},
 	})
 	if err != nil {
@@ -88,6 +92,9 @@ func (a *app) openSource(ctx context.Context, s *settings, needed bool, w *work,
 	}
 	defer func() { _ = end.Close() }() // it was only read from
 	w.migration.Source, w.migration.Changes = end, end
+	if kept != nil {
+		w.migration.Spool = end
+	}
 	return then(ctx)
 }
 

@@ -47,9 +47,11 @@ func (m *Migration) Copy(ctx context.Context) (*CopyResult, error) {
 		return nil, err
 	}
 	var done snapshot.Result
-	err = m.phase("copy", func() (err error) {
-		done, err = c.Run(ctx)
-		return err
+	err = m.spooled(ctx, rec, func(ctx context.Context) error {
+		return m.phase("copy", func() (err error) {
+			done, err = c.Run(ctx)
+			return err
+		})
 	})
 	if err != nil {
 		return nil, m.explain(ctx, rec, err)

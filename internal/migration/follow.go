@@ -108,14 +108,22 @@ func (m *Migration) catchUp(ctx context.Context, rec *change.Record, plan *conve
 		once.Do(func() { close(passed) })
 		return nil
 	}
-	g.Go(func() error { return altered(f.Run(ctx)) })
+	running, ended := context.WithCancel(ctx)
+	defer ended()
+	g.Go(func() error { return m.spoolUntil(running, rec, passed) })
+	g.Go(func() error {
+		defer ended()
+		return altered(f.Run(ctx))
+	})
 	g.Go(func() error {
 		select {
 		case <-passed:
-			return m.finishKeys(ctx, rec, plan)
-		case <-ctx.Done():
-			return nil
+		case <-running.Done():
+			if !isClosed(passed) {
+				return nil
+			}
 		}
+		return m.finishKeys(ctx, rec, plan)
 	})
 	return g.Wait()
 }

@@ -29,6 +29,8 @@ type Migration struct {
 	// Changes and Applier are the same two ends, for Follow: where changes come from, and where they go.
 	Changes follow.Source
 	Applier change.Applier
+	// Spool keeps the source's log while a copy that is to be followed runs, and while its follow is behind; nil leaves it to the source.
+	Spool Spooler
 	// Who names this process to others that want to follow the same migration.
 	Who     string
 	Options convert.Options
@@ -123,6 +125,11 @@ func (m *Migration) Check(ctx context.Context) ([]finding.Finding, error) {
 
 func (m *Migration) check(ctx context.Context, plan *convert.Plan) ([]finding.Finding, error) {
 	all, err := m.Source.Check(ctx, plan.Source)
+	if err != nil {
+		return nil, err
+	}
+	room, err := m.spoolFindings(ctx, plan)
+	all = append(all, room...)
 	if err != nil || m.Target == nil {
 		return all, err
 	}

@@ -51,6 +51,7 @@ type Options struct {
 	Follow bool
 	// Ledger is the database for what is remembered on the server once changes are applied to it or it is fenced; empty means bascule.
 	Ledger schema.Name
+	Spool  *SpoolOptions // nil neither writes nor reads a spool
 }
 
 // End is one MySQL or MariaDB database as a source. It is safe for concurrent use; the Readers that it hands out are not.
@@ -67,6 +68,8 @@ type End struct {
 
 	ledgerName schema.Name
 	willFollow bool
+	spool      *SpoolOptions
+	holding    holding
 }
 
 var _ change.Source = (*End)(nil)
@@ -88,7 +91,7 @@ func (s *server) atLeast(d schema.Dialect, number int) bool {
 // Open connects, refuses servers that are too old, and returns the end. Close it.
 func Open(ctx context.Context, cfg Config, o Options) (*End, error) {
 	cfg = cfg.withDefaults()
-	e := &End{cfg: cfg, log: o.Logger, ledgerName: o.Ledger, willFollow: o.Follow}
+	e := &End{cfg: cfg, log: o.Logger, ledgerName: o.Ledger, willFollow: o.Follow, spool: o.Spool}
 	if e.ledgerName == "" {
 		e.ledgerName = defaultLedger
 	}

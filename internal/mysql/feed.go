@@ -19,11 +19,20 @@ import (
 // idleEvery is how long Next goes without an event, past transactions of others, before it says so.
 const idleEvery = time.Second
 
-// A feed implements change.Feed on one dump of a server's binlog.
+// rawEvents is where a feed reads: a dump of the server, or the server's spool.
+type rawEvents interface {
+	// Next returns the next event as the log has it, valid until the next call of Next or Buffered.
+	Next(ctx context.Context) ([]byte, error)
+	// Buffered reports whether Next returns without waiting.
+	Buffered() bool
+	Close() error
+}
+
+// A feed implements change.Feed on one dump of a server's binlog, or on what the spool has of it and then on a dump.
 type feed struct {
 	e      *End
-	conn   *wire.Conn
-	dump   *wire.Dump
+	conn   *wire.Conn // of the dump; nil while the spool is read
+	dump   rawEvents
 	dec    *binlog.Decoder
 	follow *followed
 	lag    *lag
@@ -45,6 +54,8 @@ type feed struct {
 	last     time.Time // when Next returned
 	promised bool      // Buffered said that more was there
 	failed   error
+	// blind says that nobody wants rows: only the position counts.
+	blind bool
 }
 
 // A txn is the transaction whose events are being read.
@@ -82,8 +93,8 @@ func (f *feed) Position() change.Position { return f.at.position() }
 // Lag is how many bytes of the log were written and not read.
 func (f *feed) Lag() int64 { return f.lag.behind(f.file, f.off) }
 
-// Confirm does nothing: a server keeps its binlog as long as it is told to, whoever has read it.
-func (f *feed) Confirm(change.Position) {}
+// Confirm lets the spool forget. A server keeps its binlog as long as it is told to, whoever has read it.
+func (f *feed) Confirm(p change.Position) { f.e.confirm(p) }
 
 // Buffered reports whether Next returns without waiting. A transaction that has begun is on its way.
 func (f *feed) Buffered() bool {
@@ -173,6 +184,11 @@ const (
 func (f *feed) pull(ctx context.Context) error {
 	for {
 		raw, err := f.dump.Next(ctx)
+		if errors.Is(err, errSpoolEnd) {
+			if err = f.goLive(ctx); err == nil {
+				continue
+			}
+		}
 		if err != nil {
 			return err
 		}
@@ -278,7 +294,7 @@ func (f *feed) settle() {
 // open begins to read a transaction.
 func (f *feed) open(ev *binlog.Event) {
 	f.txn = txn{open: true, file: f.at.file, off: f.at.off, time: ev.Time}
-	if u, ok := f.e.undone.Load(f.place()); ok {
+	if u, ok := f.e.undone.Load(f.place()); ok && !f.blind {
 		f.txn.undone = u.([]undoing)
 	}
 }

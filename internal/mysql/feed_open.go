@@ -61,10 +61,10 @@ func (e *End) Stream(ctx context.Context, at change.Position, tables []*change.S
 	if f.at, err = newSpot(p); err != nil {
 		return err
 	}
-	if err := f.start(ctx, p); err != nil {
+	if err := f.connect(ctx, p); err != nil {
 		return e.explain(op, f.explain(err))
 	}
-	defer f.conn.Close()
+	defer f.disconnect()
 	defer f.held.close()
 	defer func() {
 		if f.replay != nil {
@@ -143,8 +143,12 @@ func (f *feed) start(ctx context.Context, p position) (err error) {
 	if err != nil {
 		return err
 	}
-	f.dump, err = f.conn.Dump(ctx, req)
-	return err
+	d, err := f.conn.Dump(ctx, req)
+	if err != nil {
+		return err
+	}
+	f.dump = d
+	return nil
 }
 
 // startAtFile asks for a place in a file of this very server.

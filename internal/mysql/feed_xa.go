@@ -220,6 +220,9 @@ func (f *feed) prepared(ev *binlog.Event) (bool, error) {
 // completed takes XA COMMIT.
 func (f *feed) completed(ctx context.Context, id binlog.XAID) (bool, error) {
 	x := f.held.take(id)
+	if x == nil && f.blind {
+		return false, f.pass()
+	}
 	if x == nil {
 		var err error
 		if x, err = f.seek(ctx, id); err != nil {
@@ -270,6 +273,9 @@ func xaText(id binlog.XAID) string {
 // the one before, and so on.
 func (f *feed) seek(ctx context.Context, id binlog.XAID) (*hold, error) {
 	op := "look for the XA transaction " + xaText(id)
+	if x, err := f.seekSpool(ctx, id); err != nil || x != nil {
+		return x, f.e.explain(op, err)
+	}
 	files, err := f.e.binlogFiles(ctx)
 	if err != nil {
 		return nil, f.e.explain(op, err)
@@ -316,6 +322,11 @@ func (s *scan) run(ctx context.Context) (found *hold, over bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
+	return s.through(ctx, d)
+}
+
+// through reads the events of the file.
+func (s *scan) through(ctx context.Context, d rawEvents) (found *hold, over bool, err error) {
 	p := &feed{e: s.f.e, dump: d, dec: s.f.follow.decoder(), follow: s.f.follow, at: spot{kind: s.f.at.kind}}
 	p.held.tables = s.f.held.tables
 	var current *hold

@@ -165,6 +165,9 @@ func (d *Dump) Next(ctx context.Context) ([]byte, error) {
 	return p, nil
 }
 
+// Close closes the connection: a server hangs up when a dump ends.
+func (d *Dump) Close() error { return d.c.Close() }
+
 // Buffered reports whether the next event has arrived whole, so that Next will not wait. An event of more than 128 KiB
 // never counts as such. It may take some microseconds to look.
 func (d *Dump) Buffered() bool {
