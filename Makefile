@@ -68,6 +68,10 @@ bench-follow: build ## follow: bascule and a native replica apply the same backl
 crash: servers-up ## 100 random kill -9 during shared copies (long)
 	BASCULE_CRASHES=$${BASCULE_CRASHES:-100} go test -count=1 -timeout 3h -v -run TestKill ./internal/crashtest
 
+.PHONY: soak
+soak: servers-up ## 30 minutes of writes and kills on each source, while copy and follow run (long)
+	BASCULE_SOAK=$${BASCULE_SOAK:-30m} BASCULE_SOAK_KILLS=$${BASCULE_SOAK_KILLS:-60} go test -count=1 -timeout 8h -v -run TestSoak ./internal/crashtest
+
 .PHONY: servers-up
 servers-up: ## install and start the test servers
 	testbed/up

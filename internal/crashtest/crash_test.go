@@ -261,8 +261,25 @@ func (p *process) said() string {
 
 func (b *bench) start(t *testing.T, seen *counter) *process {
 	t.Helper()
+	return launch(t, b.bin, b.args("copy", "--json", "--verbose"), func(line string) {
+		if strings.Contains(line, "msg=claimed") && strings.Contains(line, "kind=chunk") {
+			seen.begun.Add(1)
+		}
+		var e struct{ Event string }
+		if json.Unmarshal([]byte(line), &e) == nil && (e.Event == "chunk_copied" || e.Event == "statement_run") {
+			seen.add()
+		}
+	})
+}
+
+// saidMost bounds what is kept of a process's output: its end.
+const saidMost = 256 << 10
+
+// launch starts bascule and shows each line of its output to hear, unless that is nil.
+func launch(t *testing.T, bin string, args []string, hear func(line string)) *process {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	cmd := exec.CommandContext(ctx, b.bin, b.args("copy", "--json", "--verbose")...)
+	cmd := exec.CommandContext(ctx, bin, args...)
 	p := &process{cmd: cmd, ended: make(chan int, 1)}
 	out, w := io.Pipe()
 	cmd.Stdout, cmd.Stderr = w, w
@@ -274,15 +291,9 @@ func (b *bench) start(t *testing.T, seen *counter) *process {
 		s := bufio.NewScanner(out)
 		s.Buffer(nil, 1<<20)
 		for s.Scan() {
-			p.mu.Lock()
-			p.tail.WriteString(s.Text() + "\n")
-			p.mu.Unlock()
-			if strings.Contains(s.Text(), "msg=claimed") && strings.Contains(s.Text(), "kind=chunk") {
-				seen.begun.Add(1)
-			}
-			var e struct{ Event string }
-			if json.Unmarshal(s.Bytes(), &e) == nil && (e.Event == "chunk_copied" || e.Event == "statement_run") {
-				seen.add()
+			p.hear(s.Text())
+			if hear != nil {
+				hear(s.Text())
 			}
 		}
 	}()
@@ -302,6 +313,18 @@ func (b *bench) start(t *testing.T, seen *counter) *process {
 	return p
 }
 
+// hear keeps a line.
+func (p *process) hear(line string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.tail.Len() > saidMost {
+		kept := p.tail.String()[saidMost/2:]
+		p.tail.Reset()
+		p.tail.WriteString(kept)
+	}
+	p.tail.WriteString(line + "\n")
+}
+
 func build(t *testing.T) string {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "bascule")
@@ -311,9 +334,15 @@ func build(t *testing.T) string {
 
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
+	out, err := try(t, name, args...)
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", fmt.Sprint(append([]string{name}, args...)), err, out)
 	}
-	return string(out)
+	return out
+}
+
+func try(t *testing.T, name string, args ...string) (string, error) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
+	return string(out), err
 }
