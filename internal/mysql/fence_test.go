@@ -25,7 +25,7 @@ type fenced struct {
 	end      *End
 }
 
-func onPrivate(t *testing.T, fn func(t *testing.T, f *fenced)) {
+func behindFence(t *testing.T, fn func(t *testing.T, f *fenced)) {
 	t.Helper()
 	for _, k := range []servertest.Kind{servertest.KindMySQL, servertest.KindMariaDB} {
 		t.Run(string(k), func(t *testing.T) {
@@ -100,7 +100,7 @@ func (f *fenced) writers(t *testing.T, n int) (acked func() int64, stop func() m
 
 // TestFence shares a server between its parts, since one takes long to start.
 func TestFence(t *testing.T) {
-	onPrivate(t, func(t *testing.T, f *fenced) {
+	behindFence(t, func(t *testing.T, f *fenced) {
 		t.Run("Writers", func(t *testing.T) { fenceWriters(t, f) })
 		t.Run("Interrupted", func(t *testing.T) { fenceInterrupted(t, f) })
 		t.Run("Plan", func(t *testing.T) { fencePlan(t, f) })
