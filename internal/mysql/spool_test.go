@@ -133,7 +133,7 @@ func onPrivate(t *testing.T, fn func(t *testing.T, s *servertest.Server)) {
 	}
 }
 
-func equal(t *testing.T, name string, want, got mirror) {
+func equalTables(t *testing.T, name string, want, got mirror) {
 	t.Helper()
 	for n, rows := range want {
 		if !maps.Equal(rows, got[n]) {
@@ -197,11 +197,11 @@ func TestSpoolOutlivesRetention(t *testing.T) {
 		if _, err := read(t, first, fromOne, selectAll(t, one), endOf(t, first), got); err != nil {
 			t.Fatalf("%v (%s)", err, fault.HintOf(err))
 		}
-		equal(t, "one", stored(t, first, selectAll(t, one)), got)
+		equalTables(t, "one", stored(t, first, selectAll(t, one)), got)
 		if _, err := read(t, second, fromTwo, selectAll(t, two), endOf(t, second), initial); err != nil {
 			t.Fatalf("%v (%s)", err, fault.HintOf(err))
 		}
-		equal(t, "two", stored(t, second, selectAll(t, two)), initial)
+		equalTables(t, "two", stored(t, second, selectAll(t, two)), initial)
 
 		// From behind the XA PREPARE, which is sought in the spool.
 		txns, err := read(t, first, afterPrepare, selectAll(t, one), endOf(t, first), nil)
