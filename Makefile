@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 # Packages whose goroutines share memory run under the race detector, which
 # costs five times the CPU; the rest without. The wire protocol runs both ways:
-# its giant values, which one goroutine reads, without the detector.
+# its giant values, which one goroutine reads, without the detector; and so does follow, whose ten thousand runs go without.
 RACE := /internal/(cli|event|migration|mysql|postgres|snapshot|verify)$$
 # The race detector needs cgo and a C compiler.
 RACE_FLAG := $(shell test "$$(go env CGO_ENABLED)" = 1 && command -v "$$(go env CC)" >/dev/null && echo -race)
@@ -23,7 +23,7 @@ build: ## build bin/bascule
 test: servers-up ## start the servers, then run every test
 	go test -timeout 20m $$(go list ./... | grep -vE '$(RACE)')
 	go test $(RACE_FLAG) -timeout 30m $$(go list ./... | grep -E '$(RACE)')
-	$(if $(RACE_FLAG),go test $(RACE_FLAG) -short ./internal/mysql/wire)
+	$(if $(RACE_FLAG),go test $(RACE_FLAG) -short ./internal/mysql/wire ./internal/follow)
 
 .PHONY: lint
 lint: ## run the pinned linters
