@@ -37,6 +37,18 @@ func eventText(e event.Event) string {
 		return passedText(e)
 	case event.Retried:
 		return fmt.Sprintf("%s: lost, trying again after %s: %s", clean(e.What), duration(e.After), clean(e.Error))
+	case event.StepStarted:
+		return stepText(e.Direction, e.Step, e.Undo) + ": started"
+	case event.StepDone:
+		return fmt.Sprintf("%s: done in %s", stepText(e.Direction, e.Step, e.Undo), duration(e.Elapsed))
+	case event.StepFailed:
+		return fmt.Sprintf("%s: failed after %s: %s", stepText(e.Direction, e.Step, e.Undo), duration(e.Elapsed), clean(e.Error))
+	case event.Frozen:
+		return frozenText(e)
+	case event.Unwatched:
+		return unwatchedText
+	case event.TookOver:
+		return tookOverText(e)
 	case event.Throttled:
 		return "reading the source waits: " + clean(e.Why)
 	}

@@ -73,7 +73,7 @@ func (p *progress) add(e event.Event, now time.Time) {
 		p.finish(t)
 	case event.Followed:
 		p.followed, p.note = &e, ""
-	case event.Retried, event.Throttled:
+	case event.Retried, event.Throttled, event.StepStarted, event.StepDone, event.StepFailed, event.Frozen, event.Unwatched, event.TookOver:
 		p.note = eventText(e)
 	case event.PhaseDone, event.Found, event.Difference, event.Passed:
 		// The live view has nothing to count in these.

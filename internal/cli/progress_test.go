@@ -184,6 +184,14 @@ var every = []event.Event{
 	event.TableVerified{Table: "orders", RowsSource: 2_000_000, RowsTarget: 1_999_999, Differences: 3, ByClient: 12, Elapsed: 8 * time.Second},
 	event.Retried{What: "lane 1", Error: "read chunk:\nbroken pipe", After: 100 * time.Millisecond},
 	event.Throttled{Why: "replica lag is 12 s"},
+	event.Unwatched{},
+	event.StepStarted{Direction: "forward", Step: "fence"},
+	event.StepDone{Direction: "forward", Step: "fence", Elapsed: 80 * time.Millisecond},
+	event.StepFailed{Direction: "forward", Step: "drain", Error: "read:\nbroken pipe", Elapsed: time.Second},
+	event.TookOver{From: "ann@ops, process 4711", Since: epoch},
+	event.StepDone{Direction: "back", Step: "fence", Undo: true, Elapsed: 90 * time.Millisecond},
+	event.Frozen{Elapsed: 1300 * time.Millisecond},
+	event.Frozen{Elapsed: 2 * time.Second, Switched: true},
 }
 
 func TestLines(t *testing.T) {

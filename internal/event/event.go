@@ -119,6 +119,40 @@ type (
 		Error string        `json:"error"`
 		After time.Duration `json:"after_ns"`
 	}
+	// StepStarted opens a step of a cutover; Undo says that the step is taken back.
+	StepStarted struct {
+		Direction string `json:"direction"` // forward, back
+		Step      string `json:"step"`
+		Undo      bool   `json:"undo,omitempty"`
+	}
+	// StepDone closes it.
+	StepDone struct {
+		Direction string        `json:"direction"`
+		Step      string        `json:"step"`
+		Undo      bool          `json:"undo,omitempty"`
+		Elapsed   time.Duration `json:"elapsed_ns"`
+	}
+	// StepFailed closes it too. Before the switch the cutover is undone then; after it, it goes on as far as it can.
+	StepFailed struct {
+		Direction string        `json:"direction"`
+		Step      string        `json:"step"`
+		Undo      bool          `json:"undo,omitempty"`
+		Error     string        `json:"error"`
+		Elapsed   time.Duration `json:"elapsed_ns"`
+	}
+	// Frozen tells for how long the application could not write: from the fence until the other side was open and the hooks
+	// had been called, or until the fence was lowered again.
+	Frozen struct {
+		Elapsed  time.Duration `json:"elapsed_ns"`
+		Switched bool          `json:"switched"`
+	}
+	// Unwatched says that no second process watches a cutover that begins.
+	Unwatched struct{}
+	// TookOver says that a second process takes a cutover over, from whom, and since when that one has been silent.
+	TookOver struct {
+		From  string    `json:"from"`
+		Since time.Time `json:"since"`
+	}
 	// Throttled says that reading the source waits, and why.
 	Throttled struct {
 		Why string `json:"why"`
@@ -138,6 +172,12 @@ func (Difference) Name() string    { return "difference" }
 func (Followed) Name() string      { return "followed" }
 func (Passed) Name() string        { return "passed" }
 func (Retried) Name() string       { return "retried" }
+func (StepStarted) Name() string   { return "step_started" }
+func (StepDone) Name() string      { return "step_done" }
+func (StepFailed) Name() string    { return "step_failed" }
+func (Frozen) Name() string        { return "frozen" }
+func (Unwatched) Name() string     { return "unwatched" }
+func (TookOver) Name() string      { return "took_over" }
 func (Throttled) Name() string     { return "throttled" }
 
 func (PhaseStarted) sealed()  {}
@@ -152,4 +192,10 @@ func (Difference) sealed()    {}
 func (Followed) sealed()      {}
 func (Passed) sealed()        {}
 func (Retried) sealed()       {}
+func (StepStarted) sealed()   {}
+func (StepDone) sealed()      {}
+func (StepFailed) sealed()    {}
+func (Frozen) sealed()        {}
+func (Unwatched) sealed()     {}
+func (TookOver) sealed()      {}
 func (Throttled) sealed()     {}

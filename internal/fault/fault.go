@@ -32,6 +32,9 @@ const (
 	Data Class = "data"
 	// Busy is work that another process is doing: who, and since when, is in the error.
 	Busy Class = "busy"
+	// Ambiguous is a commit of which nobody knows whether it is durable, and on which everything depends. It is never tried again:
+	// somebody has to look.
+	Ambiguous Class = "ambiguous"
 	// Difference is a verification that found differences.
 	Difference Class = "difference"
 )
