@@ -1,0 +1,45 @@
+package cutover
+
+import (
+	"context"
+	"errors"
+
+	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/journal"
+)
+
+// keep renews the claim until stop is called. The context that it returns ends when another process has taken over.
+func (r *run) keep(ctx context.Context) (context.Context, func()) {
+	kctx, cancel := context.WithCancelCause(ctx)
+	// A cancelled run still undoes, and answers for the fence meanwhile.
+	renewing, end := context.WithCancel(context.WithoutCancel(ctx))
+	spawn := r.spawn
+	if spawn == nil {
+		spawn = goroutine
+	}
+	wait := spawn(func() {
+		for r.clock.Sleep(renewing, r.lease()/3) == nil {
+			rctx, done := r.clock.WithTimeout(renewing, r.lease()/2)
+			err := r.Journal.Renew(rctx, r.ID, r.lease())
+			done()
+			if errors.Is(err, journal.ErrStale) {
+				cancel(fault.New(fault.Busy, "renew the claim of the cutover", err, "bascule db status says who drives now and how far it is"))
+				return
+			}
+		}
+	})
+	return kctx, func() {
+		end()
+		wait()
+		cancel(nil)
+	}
+}
+
+func goroutine(fn func()) Wait {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		fn()
+	}()
+	return func() { <-done }
+}

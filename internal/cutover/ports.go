@@ -1,0 +1,160 @@
+package cutover
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/bascule/bascule/internal/change"
+	"github.com/bascule/bascule/internal/journal"
+)
+
+// Token is a driver's epoch, shown to an end at every call that changes something. An end remembers the highest that it was
+// shown, for as long as the migration lives and also when it has undone everything; and refuses, with an error that wraps
+// journal.ErrStale, one that is lower. Looking at the token and doing the work are one thing there: under a lock, or in one
+// transaction. So a driver that was stalled while another took over can do nothing any more, least of all lower a fence
+// that the other has raised.
+//
+// Every call that takes a token may be repeated, also after another process has done it in part.
+type Token int64
+
+// Gate is one condition of a cutover.
+type Gate struct {
+	Name string `json:"name"`
+	Open bool   `json:"open"`
+	// Saw is what was found, Wants what would open it, Do what the operator can do.
+	Saw   string `json:"saw"`
+	Wants string `json:"wants,omitempty"`
+	Do    string `json:"do,omitempty"`
+}
+
+// Gates are the conditions of one direction: lag, verified, losses accepted, reverse ready.
+type Gates interface {
+	// Look looks at every gate. It changes nothing and may run long before the cutover.
+	Look(ctx context.Context) ([]Gate, error)
+}
+
+// Reverse is the feed from the target to the source.
+type Reverse interface {
+	// Arm makes the target keep everything that will be written there, and returns the position that the feed will begin at.
+	Arm(ctx context.Context, t Token) (change.Position, error)
+	// Disarm takes that back.
+	Disarm(ctx context.Context, t Token) error
+	// Feed turns the feed on from where Arm said, and returns when it is known to run.
+	Feed(ctx context.Context, t Token, from change.Position) error
+}
+
+// Fence keeps the application from writing to the source.
+type Fence interface {
+	// Raise returns when new writes fail and sessions that could still write are gone.
+	Raise(ctx context.Context, t Token) error
+	// Prove proves that nobody writes and returns a position of the log that stands behind all that was written. fault.Busy asks to
+	// try again in a moment.
+	Prove(ctx context.Context, t Token) (change.Position, error)
+	// Lower makes everything as it was before Raise.
+	Lower(ctx context.Context, t Token) error
+}
+
+// Drain is the replay from the source to the target.
+type Drain interface {
+	// Drain returns when the target durably holds everything up to p, and with what it has applied.
+	Drain(ctx context.Context, p change.Position) (change.Mark, error)
+}
+
+// Proved is what the final proof compared.
+type Proved struct {
+	// Keys is how many rows were compared: those that changed since the last pass.
+	Keys        int64         `json:"keys"`
+	Differences int64         `json:"differences"`
+	Elapsed     time.Duration `json:"elapsed_ns"`
+}
+
+// Proof is the verification of what changed since the last pass. Both sides stand still.
+type Proof interface {
+	Prove(ctx context.Context) (Proved, error)
+}
+
+// Target is the end that will be opened.
+type Target interface {
+	// Prepare makes it fit for an application: sequences and identities stand behind every value, triggers and foreign keys are
+	// live, without looking at the rows that are there. Nothing may be applied to it from then on.
+	Prepare(ctx context.Context, t Token) error
+	// Restore makes it passive again, so that changes can be applied to it.
+	Restore(ctx context.Context, t Token) error
+	// Validate looks at the rows that Prepare did not look at.
+	Validate(ctx context.Context, t Token) error
+}
+
+// Opener opens the target when the journal's transaction could not do it, because the journal lives in the other database. Where
+// that transaction has done it, Open makes sure of that.
+type Opener interface {
+	Open(ctx context.Context, t Token) error
+}
+
+// Hook tells the outside world that the application moves: a proxy, DNS, a secret, a deployment.
+type Hook interface {
+	// Run may be called again with the same Moved, after a crash.
+	Run(ctx context.Context, m Moved) error
+	// String names the hook for people.
+	String() string
+}
+
+// Moved is what hooks are told.
+type Moved struct {
+	Direction journal.Direction `json:"direction"`
+	// Live is the side that the application belongs to from now on.
+	Live Side `json:"live"`
+	// Key is the same at each repetition and differs for every switch.
+	Key string `json:"key"`
+	// Switched is when the switch was recorded.
+	Switched time.Time `json:"switched"`
+}
+
+// Way is everything that one direction needs. Fence is of the end that it leaves, Target and Opener of the one that it leads to.
+type Way struct {
+	Gates   Gates
+	Reverse Reverse
+	Fence   Fence
+	Drain   Drain
+	Proof   Proof
+	Target  Target
+	Opener  Opener
+	Hooks   []Hook
+	// Intent is recorded before the fence: what will be fenced and how, for whoever has to undo it by hand.
+	Intent json.RawMessage
+}
+
+// Finisher lets the old side go.
+type Finisher interface {
+	// Finish ends the feed back and removes what only the way back needed.
+	Finish(ctx context.Context, t Token) error
+}
+
+// Clock is the time of a driver. Tests have another than the machine's.
+type Clock interface {
+	Now() time.Time
+	// Sleep returns when d has passed, or with an error when ctx ends before.
+	Sleep(ctx context.Context, d time.Duration) error
+	// WithTimeout is context.WithTimeout.
+	WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc)
+}
+
+// system is the machine's clock.
+type system struct{}
+
+func (system) Now() time.Time { return time.Now() }
+
+func (system) Sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (system) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, d)
+}
