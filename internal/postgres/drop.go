@@ -93,6 +93,9 @@ func (e *End) drop(ctx context.Context, tx pgx.Tx, name schema.Name, dry bool) (
 			return nil, err
 		}
 	}
+	if err := e.refuseLive(ctx, tx, name); err != nil {
+		return nil, err
+	}
 	made, err := e.made(ctx, tx, name)
 	if err != nil || made == nil {
 		return nil, err
@@ -129,7 +132,7 @@ func (e *End) drop(ctx context.Context, tx pgx.Tx, name schema.Name, dry bool) (
 		return nil, err
 	}
 	if last {
-		sql := "DROP TABLE IF EXISTS bascule.apply; DROP TABLE bascule.loss, bascule.task, bascule.object, bascule.migration, bascule.ledger_version; DROP SEQUENCE bascule.attempts"
+		sql := "DROP TABLE IF EXISTS bascule.journal, bascule.cutover, bascule.apply; DROP TABLE bascule.loss, bascule.task, bascule.object, bascule.migration, bascule.ledger_version; DROP SEQUENCE bascule.attempts"
 		if !kept {
 			sql += "; DROP SCHEMA bascule"
 		}
@@ -149,7 +152,7 @@ func (e *End) keepsLedgerSchema(ctx context.Context, tx pgx.Tx) (bool, error) {
 			SELECT DISTINCT pg_describe_object(d.classid, d.objid, 0) FROM pg_depend d
 			WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid AND NOT (d.classid = 'pg_class'::regclass AND (
 				d.objid IN (SELECT oid FROM pg_class WHERE relnamespace = n.oid
-					AND relname IN ('apply', 'loss', 'task', 'object', 'migration', 'ledger_version', 'attempts'))
+					AND relname IN ('journal', 'cutover', 'apply', 'loss', 'task', 'object', 'migration', 'ledger_version', 'attempts'))
 				OR EXISTS (SELECT FROM pg_depend i WHERE i.classid = d.classid AND i.objid = d.objid AND i.deptype = 'i')))
 			ORDER BY 1)
 		FROM pg_namespace n WHERE nspname = 'bascule'`).Scan(&owned, &others)

@@ -11,7 +11,7 @@ import (
 
 // ledgerVersion is the layout that this program reads and writes. A ledger of a
 // newer program is refused; an older one is brought up by ledgerSteps.
-const ledgerVersion = 2
+const ledgerVersion = 3
 
 // ledgerLock serialises who makes, amends and drops migrations in one database.
 // The number is arbitrary, and fixed for all versions.
@@ -93,7 +93,32 @@ CREATE TABLE bascule.apply (
 );
 COMMENT ON TABLE bascule.apply IS 'how far the changes of the other end are applied';
 COMMENT ON COLUMN bascule.apply.at IS 'when the last applied transaction was committed there, by its clock';
-COMMENT ON COLUMN bascule.apply.holder IS 'who applied last, since when; an advisory lock says whether still';`}
+COMMENT ON COLUMN bascule.apply.holder IS 'who applied last, since when; an advisory lock says whether still';`, `
+CREATE TABLE bascule.cutover (
+	migration bigint PRIMARY KEY REFERENCES bascule.migration ON DELETE CASCADE,
+	epoch bigint NOT NULL DEFAULT 0,
+	who text NOT NULL DEFAULT '',
+	id text NOT NULL DEFAULT '',
+	since timestamptz NOT NULL DEFAULT 'epoch',
+	until timestamptz NOT NULL DEFAULT 'epoch',
+	watcher text NOT NULL DEFAULT '',
+	watched timestamptz NOT NULL DEFAULT 'epoch'
+);
+COMMENT ON TABLE bascule.cutover IS 'who drives the cutover, and until when that process answers; whoever writes the journal locks the row first';
+COMMENT ON COLUMN bascule.cutover.epoch IS 'raised by every claim; a driver of an older one can write nothing';
+CREATE TABLE bascule.journal (
+	migration bigint NOT NULL REFERENCES bascule.migration ON DELETE CASCADE,
+	seq bigint NOT NULL,
+	direction text NOT NULL,
+	step text NOT NULL,
+	mark text NOT NULL,
+	evidence json,
+	who text NOT NULL,
+	at timestamptz NOT NULL,
+	epoch bigint NOT NULL,
+	PRIMARY KEY (migration, seq)
+);
+COMMENT ON TABLE bascule.journal IS 'what cutovers decided and did; rows are added and never altered';`}
 
 // prepareLedger makes the ledger, or brings it up to this version. The caller
 // holds ledgerLock.
