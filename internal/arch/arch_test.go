@@ -14,10 +14,10 @@ import (
 // line above its own, and its own subpackages; never a neighbour on its line.
 var layers = [][]string{
 	{"schema", "finding", "fault", "secret"},
-	{"event", "change"},
+	{"event", "change", "journal"},
 	{"convert/expr", "mysql/wire", "mysql/binlog", "mysql/spool", "postgres/logical"},
 	{"convert"},
-	{"mysql", "postgres", "snapshot", "follow", "verify"},
+	{"mysql", "postgres", "snapshot", "follow", "verify", "cutover"},
 	{"migration"},
 	{"cli"},
 	{"servertest", "crosscheck"},
@@ -31,6 +31,7 @@ var forbidden = map[string][]string{
 	"snapshot":  {"mysql", "postgres"},
 	"follow":    {"mysql", "postgres"},
 	"verify":    {"mysql", "postgres"},
+	"cutover":   {"mysql", "postgres"},
 	"migration": {"mysql", "postgres"},
 	// The independent comparison shares nothing with what it judges.
 	"crosscheck": {"convert", "convert/expr", "mysql", "mysql/wire", "postgres", "verify", "snapshot", "change"},
