@@ -29,14 +29,19 @@ type Journal struct {
 	e         *End
 	migration int64
 	opening   map[journal.Direction]Opening
+	idle      time.Duration
 }
+
+// stallTime is how long a process may stand still within a transaction of the journal until the server ends that, so that another
+// process can take over from one that is stopped and yet connected.
+const stallTime = 10 * time.Second
 
 var _ journal.Store = (*Journal)(nil)
 
 // Journal returns the journal of a migration. Of the openings, that of journal.Forward opens this end; that of journal.Back, where
 // it is set, makes sure that it is closed.
 func (e *End) Journal(r *change.Record, opening map[journal.Direction]Opening) *Journal {
-	return &Journal{e: e, migration: r.ID, opening: opening}
+	return &Journal{e: e, migration: r.ID, opening: opening, idle: stallTime}
 }
 
 // Read implements journal.Reader.
@@ -112,7 +117,9 @@ func (j *Journal) ensure(ctx context.Context) error {
 // durable runs fn in a transaction whose commit is on the disk, and on the standbys as far as the server asks for that, when it returns.
 func (j *Journal) durable(ctx context.Context, fn func(pgx.Tx) error) error {
 	return j.e.inTx(ctx, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') IN ('off', 'local')`)
+		_, err := tx.Exec(ctx, `SELECT set_config('idle_in_transaction_session_timeout', $1, true),
+			CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END`,
+			fmt.Sprintf("%dms", j.idle.Milliseconds()))
 		if err != nil {
 			return err
 		}

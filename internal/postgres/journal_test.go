@@ -197,6 +197,39 @@ func TestClaimWaitsForSwitch(t *testing.T) {
 	})
 }
 
+// TestStalledSwitch stops a process within the switch: a claim must come back all the same, and the switch must not.
+func TestStalledSwitch(t *testing.T) {
+	t.Parallel()
+	onEachServer(t, func(t *testing.T, d *database) {
+		e := d.open(t)
+		r := journaled(t, e)
+		c := claim(t, e.Journal(r, nil), "ann", 0)
+		inside, goOn := make(chan struct{}), make(chan struct{})
+		j := e.Journal(r, map[journal.Direction]Opening{journal.Forward: func(context.Context, pgx.Tx) error {
+			close(inside)
+			<-goOn
+			return nil
+		}})
+		j.idle = 200 * time.Millisecond
+		switched := make(chan error, 1)
+		go func() {
+			switched <- j.Switch(t.Context(), c, journal.Entry{Direction: journal.Forward, Step: journal.StepSwitch, Mark: journal.MarkDone})
+		}()
+		<-inside
+		_, err := d.open(t).Journal(r, nil).Claim(t.Context(), "ann", "ann", c.Epoch, time.Hour)
+		close(goOn)
+		if err != nil {
+			t.Error(err)
+		}
+		if err := <-switched; err == nil {
+			t.Error("the switch committed after another claim")
+		}
+		if log, err := j.Read(t.Context()); err != nil || len(log.Entries) != 0 {
+			t.Errorf("the journal holds %v, %v", log, err)
+		}
+	})
+}
+
 // TestJournalOfOlderLedger brings a ledger without a journal up when it is first claimed, and reads it as empty before.
 func TestJournalOfOlderLedger(t *testing.T) {
 	t.Parallel()
