@@ -118,7 +118,7 @@ func (w *world) rest(r *rules, name func(string) string) {
 	if w.old.open == w.new.open {
 		w.violate("at rest, old side open: %v, new side open: %v", w.old.open, w.new.open)
 	}
-	w.writes = 1 << 30 // the application stops
+	w.stopped = true
 	d := journal.Forward
 	if w.state.Live == New {
 		d = journal.Back

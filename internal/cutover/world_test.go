@@ -51,6 +51,7 @@ type world struct {
 	applied  map[journal.Direction]int  // how far
 	truth    map[int]int                // what was acknowledged, by key
 	writes   int
+	stopped  bool // the application writes no more
 	journal  *memory
 	calm     bool // no more faults
 	// Chances in a thousand, at each call.
@@ -304,7 +305,7 @@ func (w *world) chance(thousandth int) bool { return !w.calm && w.rng.IntN(1000)
 func (w *world) application(*actor) {
 	for {
 		w.pass(w.millis(400))
-		if w.writes >= 400 {
+		if w.stopped || w.writes >= 400 {
 			return
 		}
 		e := w.old
