@@ -46,7 +46,7 @@ var exits = []struct {
 	{ExitResource, []fault.Class{fault.Resource}, "resource", "A full disk, a limit or a time-out of a server. Mend it and run the same command again."},
 	{ExitData, []fault.Class{fault.Data}, "data", "The data contradicts the plan, for instance by a duplicate key."},
 	{ExitBusy, []fault.Class{fault.Busy}, "busy", "Another process does this work for the same migration: the message says who and since when."},
-	{ExitAmbiguous, []fault.Class{fault.Ambiguous}, "outcome unknown", "Nobody knows whether the switch is durable, because the target could not be asked since. Writes stay stopped. When the target is back, bascule db cutover --abort finds out and goes on accordingly."},
+	{ExitAmbiguous, []fault.Class{fault.Ambiguous}, "outcome unknown", "Nobody knows whether the switch is durable, because the target could not be asked since. Writes stay stopped until its journal can be read."},
 	{ExitInterrupted, nil, "interrupted", "Stopped by Ctrl-C or SIGTERM. What was committed stays; the same command goes on from there."},
 }
 
