@@ -599,7 +599,11 @@ func child(dir string) {
 	var n int
 	_, err = fmt.Sscanf(p.Position, "p:%d", &n)
 	fail(err)
-	fmt.Fprintln(os.Stdout, n)
+	say := func(n int) {
+		_, err := fmt.Fprintln(os.Stdout, n)
+		fail(err)
+	}
+	say(n)
 	for ; ; n++ {
 		for _, e := range txn(n) {
 			fail(w.Append(e))
@@ -607,7 +611,7 @@ func child(dir string) {
 		fail(w.Mark(at(n + 1)))
 		if n%17 == 0 {
 			fail(w.Sync())
-			fmt.Fprintln(os.Stdout, n+1)
+			say(n + 1)
 		}
 	}
 }
