@@ -122,13 +122,14 @@ func forget(t *testing.T, s *servertest.Server) {
 	}
 }
 
-// onPrivate runs a test on a server of each kind that it may mistreat.
-func onPrivate(t *testing.T, fn func(t *testing.T, s *servertest.Server)) {
-	t.Helper()
+// TestSpoolOnPrivate mistreats a server of each kind.
+func TestSpoolOnPrivate(t *testing.T) {
 	for _, k := range []servertest.Kind{servertest.KindMySQL, servertest.KindMariaDB} {
 		t.Run(string(k), func(t *testing.T) {
 			t.Parallel()
-			fn(t, servertest.Private(t, k, servertest.Options{}).Server)
+			s := servertest.Private(t, k, servertest.Options{}).Server
+			t.Run("outlives retention", func(t *testing.T) { outlivesRetention(t, s) })
+			t.Run("meets a gap", func(t *testing.T) { meetsAGap(t, s) })
 		})
 	}
 }
@@ -142,132 +143,130 @@ func equalTables(t *testing.T, name string, want, got mirror) {
 	}
 }
 
-// TestSpoolOutlivesRetention follows two databases of a server from where the server has long forgotten them.
-func TestSpoolOutlivesRetention(t *testing.T) {
-	onPrivate(t, func(t *testing.T, s *servertest.Server) {
-		root := t.TempDir()
-		const table = "CREATE TABLE a (id INT PRIMARY KEY, v LONGTEXT)"
-		one, two := open(t, s, table), open(t, s, table)
-		first := spooling(t, one.url, root, testKey)
-		fromOne := startOf(t, first)
-		writing := startSpool(t, first, "one", fromOne)
-		write := func(n int) {
-			for _, url := range []string{one.url, two.url} {
-				s.Exec(t, url, fmt.Sprintf("INSERT INTO a VALUES (%d, REPEAT('x%d', 20000)), (%d, 'y')", n, n, n+1000),
-					fmt.Sprintf("UPDATE a SET id = id + 5000 WHERE id = %d", n+1000), fmt.Sprintf("DELETE FROM a WHERE id = %d", n-2))
-			}
+// outlivesRetention follows two databases of a server from where the server has long forgotten them.
+func outlivesRetention(t *testing.T, s *servertest.Server) {
+	t.Helper()
+	root := t.TempDir()
+	const table = "CREATE TABLE a (id INT PRIMARY KEY, v LONGTEXT)"
+	one, two := open(t, s, table), open(t, s, table)
+	first := spooling(t, one.url, root, testKey)
+	fromOne := startOf(t, first)
+	writing := startSpool(t, first, "one", fromOne)
+	write := func(n int) {
+		for _, url := range []string{one.url, two.url} {
+			s.Exec(t, url, fmt.Sprintf("INSERT INTO a VALUES (%d, REPEAT('x%d', 20000)), (%d, 'y')", n, n, n+1000),
+				fmt.Sprintf("UPDATE a SET id = id + 5000 WHERE id = %d", n+1000), fmt.Sprintf("DELETE FROM a WHERE id = %d", n-2))
 		}
-		for n := range 8 {
-			write(n)
-			if n%3 == 0 {
-				s.Exec(t, s.URL, "FLUSH BINARY LOGS")
-			}
+	}
+	for n := range 8 {
+		write(n)
+		if n%3 == 0 {
+			s.Exec(t, s.URL, "FLUSH BINARY LOGS")
 		}
-		// Another process joins for the other database; the first one goes, and it takes over.
-		second := spooling(t, two.url, root, testKey)
-		fromTwo, initial := startOf(t, second), stored(t, second, selectAll(t, two))
-		takesOver := startSpool(t, second, "two", fromTwo)
-		s.Exec(t, one.url, "XA START 'x', 'b', 7", "INSERT INTO a VALUES (90, 'prepared before')", "XA END 'x', 'b', 7", "XA PREPARE 'x', 'b', 7")
-		afterPrepare := endOf(t, first)
-		write(20)
-		if err := writing.stop(); err != nil {
-			t.Fatal(err)
-		}
-		write(30)
-		s.Exec(t, one.url, "INSERT INTO a VALUES (91, REPEAT('large', 600000))")
-		waitSpooled(t, second, endOf(t, second))
-		if err := takesOver.stop(); err != nil {
-			t.Fatal(err)
-		}
-		write(40) // only the server has this
-		// A third process goes on; then nobody writes the spool.
-		again := startSpool(t, second, "two", fromTwo)
-		waitSpooled(t, second, endOf(t, second))
-		if err := again.stop(); err != nil {
-			t.Fatal(err)
-		}
-		forget(t, s)
-		s.Exec(t, one.url, "XA COMMIT 'x', 'b', 7")
-		write(50)
+	}
+	// Another process joins for the other database; the first one goes, and it takes over.
+	second := spooling(t, two.url, root, testKey)
+	fromTwo, initial := startOf(t, second), stored(t, second, selectAll(t, two))
+	takesOver := startSpool(t, second, "two", fromTwo)
+	s.Exec(t, one.url, "XA START 'x', 'b', 7", "INSERT INTO a VALUES (90, 'prepared before')", "XA END 'x', 'b', 7", "XA PREPARE 'x', 'b', 7")
+	afterPrepare := endOf(t, first)
+	write(20)
+	if err := writing.stop(); err != nil {
+		t.Fatal(err)
+	}
+	write(30)
+	s.Exec(t, one.url, "INSERT INTO a VALUES (91, REPEAT('large', 600000))")
+	waitSpooled(t, second, endOf(t, second))
+	if err := takesOver.stop(); err != nil {
+		t.Fatal(err)
+	}
+	write(40) // only the server has this
+	// A third process goes on; then nobody writes the spool.
+	again := startSpool(t, second, "two", fromTwo)
+	waitSpooled(t, second, endOf(t, second))
+	if err := again.stop(); err != nil {
+		t.Fatal(err)
+	}
+	forget(t, s)
+	s.Exec(t, one.url, "XA COMMIT 'x', 'b', 7")
+	write(50)
 
-		if _, err := read(t, one.end, fromOne, selectAll(t, one), endOf(t, one.end), nil); fault.ClassOf(err) != fault.Refused {
-			t.Fatalf("without a spool: %v, want the server to have forgotten", err)
-		}
-		got := mirror{}
-		if _, err := read(t, first, fromOne, selectAll(t, one), endOf(t, first), got); err != nil {
-			t.Fatalf("%v (%s)", err, fault.HintOf(err))
-		}
-		equalTables(t, "one", stored(t, first, selectAll(t, one)), got)
-		if _, err := read(t, second, fromTwo, selectAll(t, two), endOf(t, second), initial); err != nil {
-			t.Fatalf("%v (%s)", err, fault.HintOf(err))
-		}
-		equalTables(t, "two", stored(t, second, selectAll(t, two)), initial)
+	if _, err := read(t, one.end, fromOne, selectAll(t, one), endOf(t, one.end), nil); fault.ClassOf(err) != fault.Refused {
+		t.Fatalf("without a spool: %v, want the server to have forgotten", err)
+	}
+	got := mirror{}
+	if _, err := read(t, first, fromOne, selectAll(t, one), endOf(t, first), got); err != nil {
+		t.Fatalf("%v (%s)", err, fault.HintOf(err))
+	}
+	equalTables(t, "one", stored(t, first, selectAll(t, one)), got)
+	if _, err := read(t, second, fromTwo, selectAll(t, two), endOf(t, second), initial); err != nil {
+		t.Fatalf("%v (%s)", err, fault.HintOf(err))
+	}
+	equalTables(t, "two", stored(t, second, selectAll(t, two)), initial)
 
-		// From behind the XA PREPARE, which is sought in the spool.
-		txns, err := read(t, first, afterPrepare, selectAll(t, one), endOf(t, first), nil)
-		if err != nil {
-			t.Fatalf("behind XA PREPARE: %v (%s)", err, fault.HintOf(err))
+	// From behind the XA PREPARE, which is sought in the spool.
+	txns, err := read(t, first, afterPrepare, selectAll(t, one), endOf(t, first), nil)
+	if err != nil {
+		t.Fatalf("behind XA PREPARE: %v (%s)", err, fault.HintOf(err))
+	}
+	if texts := texts2(txns); len(texts) == 0 || !slices.Contains(texts, "a+1") {
+		t.Errorf("behind XA PREPARE: %v", texts)
+	}
+	wrong := spooling(t, one.url, root, testKey[2:]+"ff")
+	for name, e := range map[string]*End{"another key": wrong, "no key": spooling(t, one.url, root, "")} {
+		if _, err := read(t, e, fromOne, selectAll(t, one), endOf(t, first), nil); fault.ClassOf(err) != fault.Refused {
+			t.Errorf("%s: %v", name, err)
 		}
-		if texts := texts2(txns); len(texts) == 0 || !slices.Contains(texts, "a+1") {
-			t.Errorf("behind XA PREPARE: %v", texts)
+		if err := e.Spool(t.Context(), "one", fromOne, func(bool) {}); fault.ClassOf(err) != fault.Refused {
+			t.Errorf("write with %s: %v", name, err)
 		}
-		wrong := spooling(t, one.url, root, testKey[2:]+"ff")
-		for name, e := range map[string]*End{"another key": wrong, "no key": spooling(t, one.url, root, "")} {
-			if _, err := read(t, e, fromOne, selectAll(t, one), endOf(t, first), nil); fault.ClassOf(err) != fault.Refused {
-				t.Errorf("%s: %v", name, err)
-			}
-			if err := e.Spool(t.Context(), "one", fromOne, func(bool) {}); fault.ClassOf(err) != fault.Refused {
-				t.Errorf("write with %s: %v", name, err)
-			}
-		}
-		sts, err := SpoolStatus(root)
-		if err != nil || len(sts) != 1 || sts[0].Segments < 5 || !sts[0].Encrypted || len(sts[0].Holds) != 2 || sts[0].Writer != nil || sts[0].Raw < 3<<20 {
-			t.Errorf("status: %+v, %v", sts, err)
-		}
-	})
+	}
+	sts, err := SpoolStatus(root)
+	if err != nil || len(sts) != 1 || sts[0].Segments < 5 || !sts[0].Encrypted || len(sts[0].Holds) != 2 || sts[0].Writer != nil || sts[0].Raw < 3<<20 {
+		t.Errorf("status: %+v, %v", sts, err)
+	}
 }
 
-// TestSpoolMeetsAGap has the server forget what follows the spool.
-func TestSpoolMeetsAGap(t *testing.T) {
-	onPrivate(t, func(t *testing.T, s *servertest.Server) {
-		root := t.TempDir()
-		src := open(t, s, "CREATE TABLE a (id INT PRIMARY KEY)")
-		e := spooling(t, src.url, root, "")
-		from := startOf(t, e)
-		writing := startSpool(t, e, "one", from)
-		s.Exec(t, src.url, "INSERT INTO a VALUES (1)")
-		waitSpooled(t, e, endOf(t, e))
-		if err := writing.stop(); err != nil {
-			t.Fatal(err)
-		}
-		s.Exec(t, src.url, "INSERT INTO a VALUES (2)")
-		forget(t, s)
-		s.Exec(t, src.url, "INSERT INTO a VALUES (3)")
-		if err := e.Spool(t.Context(), "one", from, func(bool) { t.Error("it says that it is ready") }); fault.ClassOf(err) != fault.Refused {
-			t.Errorf("it goes on over the gap: %v", err)
-		}
-		if _, err := read(t, e, from, selectAll(t, src), endOf(t, e), nil); fault.ClassOf(err) != fault.Refused {
-			t.Errorf("it follows over the gap: %v", err)
-		}
-		// Another migration that begins now cannot go on behind it either, because the first one would lose something silently.
-		now := startOf(t, e)
-		if err := e.Spool(t.Context(), "two", now, func(bool) {}); fault.ClassOf(err) != fault.Refused {
-			t.Errorf("the other one is let go over the gap: %v", err)
-		}
-		if was, err := ReleaseSpool(root, "one"); err != nil || !was {
-			t.Fatalf("release: %v, %v", was, err)
-		}
-		writing = startSpool(t, e, "two", now)
-		s.Exec(t, src.url, "INSERT INTO a VALUES (4)")
-		waitSpooled(t, e, endOf(t, e))
-		if err := writing.stop(); err != nil {
-			t.Fatal(err)
-		}
-		forget(t, s)
-		if txns, err := read(t, e, now, selectAll(t, src), endOf(t, e), nil); err != nil || len(txns) != 1 {
-			t.Errorf("the new spool: %v, %v", txns, err)
-		}
-	})
+// meetsAGap has the server forget what follows the spool.
+func meetsAGap(t *testing.T, s *servertest.Server) {
+	t.Helper()
+	root := t.TempDir()
+	src := open(t, s, "CREATE TABLE a (id INT PRIMARY KEY)")
+	e := spooling(t, src.url, root, "")
+	from := startOf(t, e)
+	writing := startSpool(t, e, "one", from)
+	s.Exec(t, src.url, "INSERT INTO a VALUES (1)")
+	waitSpooled(t, e, endOf(t, e))
+	if err := writing.stop(); err != nil {
+		t.Fatal(err)
+	}
+	s.Exec(t, src.url, "INSERT INTO a VALUES (2)")
+	forget(t, s)
+	s.Exec(t, src.url, "INSERT INTO a VALUES (3)")
+	if err := e.Spool(t.Context(), "one", from, func(bool) { t.Error("it says that it is ready") }); fault.ClassOf(err) != fault.Refused {
+		t.Errorf("it goes on over the gap: %v", err)
+	}
+	if _, err := read(t, e, from, selectAll(t, src), endOf(t, e), nil); fault.ClassOf(err) != fault.Refused {
+		t.Errorf("it follows over the gap: %v", err)
+	}
+	// Another migration that begins now cannot go on behind it either, because the first one would lose something silently.
+	now := startOf(t, e)
+	if err := e.Spool(t.Context(), "two", now, func(bool) {}); fault.ClassOf(err) != fault.Refused {
+		t.Errorf("the other one is let go over the gap: %v", err)
+	}
+	if was, err := ReleaseSpool(root, "one"); err != nil || !was {
+		t.Fatalf("release: %v, %v", was, err)
+	}
+	writing = startSpool(t, e, "two", now)
+	s.Exec(t, src.url, "INSERT INTO a VALUES (4)")
+	waitSpooled(t, e, endOf(t, e))
+	if err := writing.stop(); err != nil {
+		t.Fatal(err)
+	}
+	forget(t, s)
+	if txns, err := read(t, e, now, selectAll(t, src), endOf(t, e), nil); err != nil || len(txns) != 1 {
+		t.Errorf("the new spool: %v, %v", txns, err)
+	}
 }
 
 // TestSpoolTrims deletes what both migrations have.
@@ -313,7 +312,9 @@ func TestSpoolTrims(t *testing.T) {
 		if err != nil || s1 == nil {
 			t.Fatalf("the spool does not reach what is held: %v", err)
 		}
-		s1.Close()
+		if err := s1.Close(); err != nil {
+			t.Error(err)
+		}
 		if _, err := os.Stat(e.spoolDir()); err != nil {
 			t.Error(err)
 		}

@@ -30,7 +30,7 @@ func lock(dir, who string) (*os.File, error) {
 		return nil, diskFault(op, err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close()
+		_ = f.Close() // the error below is the one that matters
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, diskFault(op, err)
 		}
@@ -42,7 +42,7 @@ func lock(dir, who string) (*os.File, error) {
 		err = errors.Join(f.Truncate(0), writeAt(f, text, 0))
 	}
 	if err != nil {
-		f.Close()
+		_ = f.Close() // the error below is the one that matters
 		return nil, diskFault(op, err)
 	}
 	return f, nil

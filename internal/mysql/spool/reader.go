@@ -318,9 +318,6 @@ func (r *Reader) broken(at int64, why error, last bool) error {
 	return damaged(r.seg.path, at, why)
 }
 
-// Place is behind the last transaction of which Next has returned, or will return without reading on, all events.
-func (r *Reader) Place() Place { return r.place }
-
 // Close closes the spool.
 func (r *Reader) Close() {
 	if r.seg != nil {

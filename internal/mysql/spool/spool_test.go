@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -9,13 +8,10 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/bascule/bascule/internal/fault"
 )
@@ -566,158 +562,6 @@ func TestLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, dir, nil, 0, end+100)
-}
-
-const childVariable = "BASCULE_TEST_SPOOL_CHILD"
-
-// TestMain is also the process that TestKill kills.
-func TestMain(m *testing.M) {
-	if dir := os.Getenv(childVariable); dir != "" {
-		child(dir)
-	}
-	goleak.VerifyTestMain(m)
-}
-
-// child spools without end, and prints what is durable.
-func child(dir string) {
-	fail := func(err error) {
-		if err != nil {
-			panic(err)
-		}
-	}
-	key, err := newKey(bytes.Repeat([]byte{1}, keySize))
-	fail(err)
-	o := small
-	o.Key = key
-	w, err := Write(dir, o)
-	fail(err)
-	p, ok := w.End()
-	if !ok {
-		p = at(0)
-	}
-	fail(w.Begin(p, formatEvent))
-	var n int
-	_, err = fmt.Sscanf(p.Position, "p:%d", &n)
-	fail(err)
-	fmt.Fprintln(os.Stdout, n)
-	for ; ; n++ {
-		for _, e := range txn(n) {
-			fail(w.Append(e))
-		}
-		fail(w.Mark(at(n + 1)))
-		if n%17 == 0 {
-			fail(w.Sync())
-			fmt.Fprintln(os.Stdout, n+1)
-		}
-	}
-}
-
-// TestKill kills the writer again and again: what it said was durable is there, whole and in order, and the next one goes on.
-func TestKill(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	key := testKey(t, 1)
-	durable := 0
-	for round := range 6 {
-		cmd := exec.CommandContext(t.Context(), self)
-		cmd.Env = append(os.Environ(), childVariable+"="+dir)
-		cmd.Stderr = os.Stderr
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewScanner(out)
-		for range 3 + round*5 {
-			if !lines.Scan() {
-				t.Fatal("the writer ended by itself")
-			}
-			if _, err := fmt.Sscan(lines.Text(), &durable); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		_ = cmd.Wait() // it was killed
-		got, err := readAll(dir, key, 0)
-		if err != nil || len(got) < durable || got[0] != 0 || got[len(got)-1] != len(got)-1 {
-			t.Fatalf("round %d: %d read of %d that were durable, %v", round, len(got), durable, err)
-		}
-	}
-}
-
-// FuzzSegment takes any bytes for the last file of a spool: no panic, and nothing that was not written under the key.
-func FuzzSegment(f *testing.F) {
-	dir := f.TempDir()
-	w := begin(f, dir, Options{FrameBytes: 300, SegmentBytes: 1 << 20})
-	write(f, w, 0, 6)
-	if err := w.Close(); err != nil {
-		f.Fatal(err)
-	}
-	whole, err := os.ReadFile(segmentPath(dir, 1))
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(whole)
-	f.Add(whole[:len(whole)/2])
-	f.Add([]byte(segmentMagic))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		dir := t.TempDir()
-		if err := os.WriteFile(segmentPath(dir, 1), b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		r, err := Read(dir, nil, func(Place) (bool, error) { return true, nil })
-		if err == nil {
-			for range 1000 {
-				if _, err = r.Next(); err != nil {
-					break
-				}
-			}
-			r.Close()
-		}
-		if r, err = ReadSegment(dir, nil, 1); err == nil {
-			for range 1000 {
-				if _, err = r.Next(); err != nil {
-					break
-				}
-			}
-			r.Close()
-		}
-		if _, err := Look(dir); err != nil && fault.ClassOf(err) == fault.Internal {
-			t.Errorf("look: %v", err)
-		}
-		if w, err := Write(dir, Options{}); err == nil {
-			if p, ok := w.End(); !ok || p.Position == "" && len(b) < len(segmentMagic) {
-				t.Errorf("a spool ends at %+v", p)
-			}
-			_ = w.Close() // only that it does not panic
-		}
-	})
-}
-
-// FuzzHead holds the header's two directions together.
-func FuzzHead(f *testing.F) {
-	f.Add([]byte("gtid:1-3"), "binlog.000001", uint64(7), uint32(3))
-	f.Fuzz(func(t *testing.T, position []byte, file string, off uint64, index uint32) {
-		h := head{flags: flagEnd, index: index, segment: off / 2, synced: off / 3, stored: index, raw: index % maxRaw, place: Place{Position: string(position), File: file, Off: off}}
-		b := appendHead([]byte("before"), &h)[len("before"):]
-		got, n, err := parseHead(append(b, "after"...))
-		if err != nil || n != len(b) || got != h {
-			t.Errorf("%+v became %+v, %v", h, got, err)
-		}
-		for _, cut := range []int{0, 7, 8, n - 1} {
-			if _, _, err := parseHead(b[:cut]); !errors.Is(err, errShort) {
-				t.Errorf("cut at %d: %v", cut, err)
-			}
-		}
-	})
 }
 
 func TestRotate(t *testing.T) {
