@@ -242,8 +242,11 @@ func (k *soak) disturb(t *testing.T, lasts time.Duration, kills int) {
 			}
 		case <-next.C:
 			v := k.any()
-			if len(order) > 0 {
+			switch {
+			case len(order) > 0:
 				v, order = order[0], order[1:]
+			case elapsed:
+				continue // the copies may end now
 			}
 			k.kill(t, v)
 			next.Reset(k.pause(lasts))
