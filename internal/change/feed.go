@@ -70,8 +70,12 @@ type DDL struct {
 	SQL string
 	// Schema is the default database of the statement.
 	Schema schema.Name
-	// Tables are the followed tables that it names.
+	// Tables are the tables of the followed database that it names, those that are not followed included.
 	Tables []schema.Name
+	// Began is when it began, to the second, by the end's clock: what CURRENT_TIMESTAMP was in it.
+	Began time.Time
+	// WithRows says that rows which belong to it came in the same transaction, and were not delivered.
+	WithRows bool
 	// After is the position behind the statement.
 	After Position
 }

@@ -17,6 +17,8 @@ import (
 // A touch is what a statement does to followed tables.
 type touch struct {
 	tables []schema.Name
+	// known says that one of them is followed.
+	known bool
 	// truncate says that the statement removes every row of its only table and does nothing else.
 	truncate bool
 }
@@ -48,6 +50,20 @@ func (f *followed) table(database, name string) *change.Select {
 		}
 	}
 	return nil
+}
+
+// ours reports whether a database is the followed one.
+func (f *followed) ours(database string) bool {
+	return database == string(f.database) || f.fold && strings.EqualFold(database, string(f.database))
+}
+
+// follows reports whether a table of a statement is followed.
+func (f *followed) follows(t *ast.TableName, database schema.Name) bool {
+	in := t.Schema.O
+	if in == "" {
+		in = string(database)
+	}
+	return f.table(in, t.Name.O) != nil
 }
 
 // all returns the names of all tables.
@@ -88,41 +104,55 @@ func (f *followed) parsed(n ast.StmtNode, database schema.Name) (t touch, known 
 				in = string(database)
 			}
 			if s := f.table(in, name.Name.O); s != nil && !slices.Contains(t.tables, s.Table.Name) {
-				t.tables = append(t.tables, s.Table.Name)
+				t.tables, t.known = append(t.tables, s.Table.Name), true
+			}
+		}
+	}
+	// What alters a table of the database that is not followed may make one that has to be.
+	define := func(tables ...*ast.TableName) {
+		add(tables...)
+		for _, name := range tables {
+			in := name.Schema.O
+			if in == "" {
+				in = string(database)
+			}
+			own := schema.Name(name.Name.O)
+			if f.table(in, name.Name.O) == nil && f.ours(in) && !slices.Contains(t.tables, own) {
+				t.tables = append(t.tables, own)
 			}
 		}
 	}
 	switch n := n.(type) {
 	case *ast.CreateTableStmt:
 		// A followed table exists, so that IF NOT EXISTS does nothing.
-		if n.TemporaryKeyword == ast.TemporaryNone && !n.IfNotExists {
-			add(n.Table)
+		if n.TemporaryKeyword == ast.TemporaryNone && !(n.IfNotExists && f.follows(n.Table, database)) {
+			define(n.Table)
 		}
 	case *ast.DropTableStmt:
 		if !n.IsView && n.TemporaryKeyword == ast.TemporaryNone {
-			add(n.Tables...)
+			define(n.Tables...)
 		}
 	case *ast.RenameTableStmt:
 		for _, r := range n.TableToTables {
-			add(r.OldTable, r.NewTable)
+			define(r.OldTable, r.NewTable)
 		}
 	case *ast.AlterTableStmt:
-		add(n.Table)
+		define(n.Table)
 		for _, spec := range n.Specs {
 			if spec.NewTable != nil { // renamed, or partitions exchanged
-				add(spec.NewTable)
+				define(spec.NewTable)
 			}
 		}
 	case *ast.CreateIndexStmt:
-		add(n.Table)
+		define(n.Table)
 	case *ast.DropIndexStmt:
-		add(n.Table)
+		define(n.Table)
 	case *ast.TruncateTableStmt:
 		add(n.Table)
 		t.truncate = len(t.tables) == 1
 	case *ast.DropDatabaseStmt:
 		if n.Name.O == string(f.database) || f.fold && strings.EqualFold(n.Name.O, string(f.database)) {
-			t.tables = f.all()
+			t.tables, t.known = f.all(), true
 		}
 	case *ast.CreateDatabaseStmt, *ast.AlterDatabaseStmt: // the defaults of tables to come
 	case *ast.DeleteStmt:
@@ -171,14 +201,14 @@ func (f *followed) scanned(st *statement, database schema.Name) (t touch) {
 	if st.at(0).is("DROP") && (st.at(1).is("DATABASE") || st.at(1).is("SCHEMA")) {
 		for _, w := range st.words[2:] {
 			if same(w.text, f.database) {
-				return touch{tables: f.all()}
+				return touch{tables: f.all(), known: true}
 			}
 		}
 		return t
 	}
 	for _, w := range st.words {
 		if s := f.table(string(f.database), w.text); s != nil && !slices.Contains(t.tables, s.Table.Name) {
-			t.tables = append(t.tables, s.Table.Name)
+			t.tables, t.known = append(t.tables, s.Table.Name), true
 		}
 	}
 	return t

@@ -81,9 +81,12 @@ func (f *feed) definition(st *statement, ev *binlog.Event) (bool, error) {
 		return f.truncated(t)
 	}
 	if f.txn.begun {
+		if !t.known {
+			return false, nil // rows that are not followed, of a table that is not
+		}
 		return false, fault.New(fault.Unsupported, "read the binlog", fmt.Errorf("%q alters %s within a transaction", shorten(ev.Query.SQL), strings.Join(nameTexts(t.tables), ", ")), "")
 	}
-	f.txn.ddl = &change.DDL{SQL: ev.Query.SQL, Schema: ev.Query.Schema, Tables: t.tables}
+	f.txn.ddl = &change.DDL{SQL: ev.Query.SQL, Schema: ev.Query.Schema, Tables: t.tables, Began: ev.Time, WithRows: f.txn.inside}
 	if f.txn.inside {
 		return false, nil
 	}
