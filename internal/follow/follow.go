@@ -1,7 +1,9 @@
 package follow
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -49,6 +51,9 @@ type Follower struct {
 	// Retry is how long a lost server is waited for before Run gives up.
 	Retry  time.Duration
 	Events event.Sink
+	// Pass, if set, is asked before Run ends with a *DDLError. It returns true when the statement is none of the tables' and the target's
+	// mark stands behind it: then the follow goes on.
+	Pass func(context.Context, *change.DDL) (bool, error)
 	// StepRows and StepBytes bound what is applied at once; 0 means 20,000 changes and 8 MiB.
 	StepRows  int64
 	StepBytes int
@@ -104,6 +109,13 @@ func (f *Follower) Run(ctx context.Context) error {
 	progress, pause := time.Now(), firstPause
 	for {
 		err := f.once(ctx, func() { progress, pause = time.Now(), firstPause })
+		if met, ok := errors.AsType[*DDLError](err); ok && f.Pass != nil {
+			passed, e := f.Pass(ctx, &met.DDL)
+			if e == nil && passed {
+				continue
+			}
+			err = cmp.Or(e, err)
+		}
 		if err == nil || ctx.Err() != nil || fault.ClassOf(err) != fault.Connect {
 			return err
 		}
