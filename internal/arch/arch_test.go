@@ -15,7 +15,7 @@ import (
 var layers = [][]string{
 	{"schema", "finding", "fault", "secret"},
 	{"event", "change", "journal"},
-	{"convert/expr", "mysql/wire", "mysql/binlog", "mysql/spool", "postgres/logical"},
+	{"convert/alter", "convert/expr", "mysql/wire", "mysql/binlog", "mysql/spool", "postgres/logical"},
 	{"convert"},
 	{"mysql", "postgres", "snapshot", "follow", "verify", "cutover"},
 	{"migration"},
