@@ -95,7 +95,7 @@ func (m *Migration) create(ctx context.Context) (*change.Record, error) {
 	if rec.SourceID, rec.Source, err = m.Source.Identity(ctx); err != nil {
 		return nil, err
 	}
-	if rec.Plan, err = (&stored{*in, m.Filter}).marshal(); err != nil {
+	if rec.Plan, err = (&stored{Input: *in, Filter: m.Filter}).marshal(); err != nil {
 		return nil, err
 	}
 	if rec.Position, err = m.Source.Position(ctx); err != nil {

@@ -21,7 +21,34 @@ const opFollow = "follow the source"
 // until returns a position that is reached, or something stands in the way. When it has passed all that the copy can have read, it
 // builds the unique indexes that had to wait, while it goes on. It may be interrupted at any time and begun again.
 func (m *Migration) Follow(ctx context.Context, until func() change.Position) error {
-	rec, plan, err := m.following(ctx)
+	for {
+		err := m.followOn(ctx, until)
+		met, ok := errors.AsType[*follow.DDLError](err)
+		if !ok || fault.ClassOf(err) != fault.Internal {
+			return err
+		}
+		rec, err := m.record(ctx)
+		if err != nil {
+			return err
+		}
+		if err := m.alter(ctx, rec, &met.DDL); err != nil {
+			return err
+		}
+	}
+}
+
+// followOn follows with the plan that the ledger has, up to a statement that asks for another one.
+func (m *Migration) followOn(ctx context.Context, until func() change.Position) error {
+	rec, then, plan, err := m.followable(ctx)
+	if err != nil {
+		return err
+	}
+	// The source may have been altered since, by statements that the log will come to.
+	ahead := m.unaltered(ctx, then.Filter, plan, opFollow)
+	if ahead != nil && fault.ClassOf(ahead) != fault.Refused {
+		return ahead
+	}
+	bound, err := m.Changes.End(ctx)
 	if err != nil {
 		return err
 	}
@@ -30,38 +57,56 @@ func (m *Migration) Follow(ctx context.Context, until func() change.Position) er
 		return err
 	}
 	f.Until = until
-	return m.catchUp(ctx, rec, plan, f, func(change.Mark) error { return nil })
+	return m.catchUp(ctx, rec, plan, f, func(mark change.Mark) error {
+		if ahead == nil {
+			return nil
+		}
+		// It has all been read, and no statement says how the source came to be what it is.
+		if in, err := m.Changes.Includes(ctx, mark.Position, bound); err != nil || !in {
+			return err
+		}
+		return ahead
+	})
 }
 
 // following opens the record of a copy that is at its end and was made to be followed.
 func (m *Migration) following(ctx context.Context) (*change.Record, *convert.Plan, error) {
-	rec, err := m.record(ctx)
+	rec, then, plan, err := m.followable(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
+	return rec, plan, m.unaltered(ctx, then.Filter, plan, opFollow)
+}
+
+// followable is following for whoever can deal with a source that has been altered since.
+func (m *Migration) followable(ctx context.Context) (*change.Record, *stored, *convert.Plan, error) {
+	rec, err := m.record(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
 	if err := m.sameSource(ctx, rec, opFollow); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	then, plan, err := recorded(rec)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if !then.Options.ForFollow {
-		return nil, nil, fault.New(fault.Refused, opFollow,
+		return nil, nil, nil, fault.New(fault.Refused, opFollow,
 			fmt.Errorf("the copy into schema %q was made with foreign keys and unique indexes, on which changes of a source in use fail", rec.Schema),
 			"begin anew: bascule db drop, then bascule db copy --follow")
 	}
 	done, err := m.Target.Progress(ctx, rec.Schema)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	for _, p := range done {
 		if p.Walking || p.ChunksDone < p.Chunks {
-			return nil, nil, fault.New(fault.Refused, opFollow, fmt.Errorf("table %q is not copied yet", p.Table),
+			return nil, nil, nil, fault.New(fault.Refused, opFollow, fmt.Errorf("table %q is not copied yet", p.Table),
 				"finish the copy first, by running the bascule db copy that began it; bascule db status tells how far it is")
 		}
 	}
-	return rec, plan, m.unaltered(ctx, then.Filter, plan, opFollow)
+	return rec, then, plan, nil
 }
 
 // follower plans the replay.
@@ -77,6 +122,7 @@ func (m *Migration) follower(ctx context.Context, rec *change.Record, plan *conv
 	}
 	f := &follow.Follower{
 		Source: m.Changes, Target: m.Applier, Record: rec, Who: m.Who, From: rec.Position, Retry: m.retry(), Events: m.Events,
+		Pass: func(ctx context.Context, d *change.DDL) (bool, error) { return m.pass(ctx, rec, d) },
 	}
 	for i, t := range plan.Tables {
 		f.Tables = append(f.Tables, &follow.Table{Select: &t.Select, Replica: replicas[i], Since: since[t.Target.Name]})
@@ -113,7 +159,7 @@ func (m *Migration) catchUp(ctx context.Context, rec *change.Record, plan *conve
 	g.Go(func() error { return m.spoolUntil(running, rec, passed) })
 	g.Go(func() error {
 		defer ended()
-		return altered(f.Run(ctx))
+		return f.Run(ctx)
 	})
 	g.Go(func() error {
 		select {

@@ -10,6 +10,7 @@ import (
 	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/event"
 	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/follow"
 	"github.com/bascule/bascule/internal/verify"
 )
 
@@ -88,6 +89,9 @@ func (m *Migration) keepCurrent(ctx context.Context, fail context.CancelCauseFun
 	err := run(ctx)
 	if fault.ClassOf(err) == fault.Busy {
 		err = m.watch(ctx, at, rec)
+	}
+	if met, ok := errors.AsType[*follow.DDLError](err); ok {
+		err = fault.New(fault.Refused, "verify while the source changes", met, "let bascule db follow come past that statement, then verify again")
 	}
 	if err != nil && ctx.Err() == nil {
 		fail(err)

@@ -32,9 +32,11 @@ type Migration struct {
 	// Spool keeps the source's log while a copy that is to be followed runs, and while its follow is behind; nil leaves it to the source.
 	Spool Spooler
 	// Who names this process to others that want to follow the same migration.
-	Who     string
-	Options convert.Options
-	Filter  change.Filter
+	Who string
+	// ApplyDDL lets Follow alter the target as the source was altered, where that can be proved; else it stops there.
+	ApplyDDL bool
+	Options  convert.Options
+	Filter   change.Filter
 	// Lanes is how many connection pairs copy or compare at once; 0 means one a core
 	// of this machine, at least 2 and at most 8.
 	Lanes int

@@ -23,6 +23,8 @@ const CodeTableAdded finding.Code = "table-added"
 type stored struct {
 	convert.Input
 	Filter change.Filter `json:"filter"`
+	// Shadows are tables that a tool for schema changes fills while the source is followed.
+	Shadows []*shadow `json:"shadows,omitempty"`
 }
 
 func (s *stored) marshal() (json.RawMessage, error) {
