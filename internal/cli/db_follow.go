@@ -25,11 +25,15 @@ When it has passed what the copy can have read, it builds the unique indexes tha
 that. Interrupt it at any time: the same command goes on from the last transaction that is durable
 on the target. One process follows a migration; a second one is told who does.
 
-It stops, with everything before it applied, when the source alters a table that is followed.
+It stops, with everything before it applied, when the source creates, alters, renames or drops a
+table, and shows the statements that do the same on the target. With --apply-ddl it carries them
+out and goes on: where a change of a column cannot be repeated with proof, it stops in any case.
+gh-ost and pt-online-schema-change are recognised, and their tables are not followed.
 
 ` + exitCodesShort(ExitRefused, ExitConnect, ExitPrivilege, ExitUnsupported, ExitData, ExitBusy),
 		Example: `  bascule db follow --config shop.yaml
-  bascule db follow --config shop.yaml --until-now`,
+  bascule db follow --config shop.yaml --until-now
+  bascule db follow --config shop.yaml --apply-ddl`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s.follows = true
@@ -41,6 +45,7 @@ It stops, with everything before it applied, when the source alters a table that
 	s.targetFlags(f)
 	s.spoolFlags(f)
 	f.BoolVar(&untilNow, "until-now", false, "stop when everything is applied that the source has logged by now")
+	f.BoolVar(&s.ApplyDDL, "apply-ddl", false, "alter the target as the source was altered, and go on")
 	return cmd
 }
 

@@ -49,6 +49,8 @@ func eventText(e event.Event) string {
 		return unwatchedText
 	case event.TookOver:
 		return tookOverText(e)
+	case event.Altered:
+		return alteredText(e)
 	case event.Throttled:
 		return "reading the source waits: " + clean(e.Why)
 	}
@@ -139,3 +141,20 @@ func verdict(equal bool) string {
 
 // stamp is the time that opens a line in a pipe.
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// alteredText shows a statement of the source and what it becomes, a line each.
+func alteredText(e event.Altered) string {
+	verb := "would be altered so"
+	if e.Applied {
+		verb = "was altered so"
+	}
+	text := "the source altered " + clean(strings.Join(e.Tables, ", ")) + ": " + clean(e.SQL)
+	if len(e.Statements) == 0 {
+		return text + "; the target stays as it is"
+	}
+	text += "; the target " + verb + ":"
+	for _, s := range e.Statements {
+		text += "\n    " + clean(strings.ReplaceAll(s, "\n", " ")) + ";"
+	}
+	return text
+}

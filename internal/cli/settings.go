@@ -36,6 +36,7 @@ type settings struct {
 	Spool          string            `yaml:"spool"`
 	SpoolKey       string            `yaml:"spool-key"`
 	SpoolLimit     string            `yaml:"spool-limit"`
+	ApplyDDL       bool              `yaml:"apply-ddl"`
 
 	config  string
 	types   []string // --type as given: table.column=TYPE
@@ -117,6 +118,7 @@ func (s *settings) fill(file settings, given func(flag string) bool) {
 	take(&s.Spool, file.Spool, given("spool"))
 	take(&s.SpoolKey, file.SpoolKey, given("spool-key"))
 	take(&s.SpoolLimit, file.SpoolLimit, given("spool-limit"))
+	take(&s.ApplyDDL, file.ApplyDDL, given("apply-ddl"))
 }
 
 func take[T any](to *T, from T, given bool) {
@@ -169,7 +171,7 @@ func readConfig(name string) (settings, error) {
 // configKeys are the keys of a configuration file, in the order of its documentation.
 var configKeys = []string{
 	"source", "source-password", "target", "target-password", "schema", "include", "exclude",
-	"accept", "type", "keep-case", "collation", "lanes", "follow", "spool", "spool-key", "spool-limit",
+	"accept", "type", "keep-case", "collation", "lanes", "follow", "spool", "spool-key", "spool-limit", "apply-ddl",
 }
 
 // usage is an error of the command line; its hint is the command's help.

@@ -53,7 +53,7 @@ func (a *app) engage(cmd *cobra.Command, s *settings, n needs, view renderer, bo
 	}
 	w.schema = cmp.Or(s.Schema, "public")
 	w.migration = &migration.Migration{
-		Options: s.options(), Filter: s.filter(), Lanes: s.Lanes, Log: a.log, Who: whoami(),
+		Options: s.options(), Filter: s.filter(), Lanes: s.Lanes, Log: a.log, Who: whoami(), ApplyDDL: s.ApplyDDL,
 		Events: func(e event.Event) { w.view.Event(e) },
 	}
 	return a.openSource(cmd.Context(), s, n.source, w, func(ctx context.Context) error {
