@@ -85,9 +85,13 @@ func TestConfigKeysAreFlags(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	follows, _, err := tree().Find([]string{"db", "follow"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, key := range configKeys {
-		if copies.Flags().Lookup(key) == nil {
-			t.Errorf("key %q is no flag of db copy", key)
+		if copies.Flags().Lookup(key) == nil && follows.Flags().Lookup(key) == nil {
+			t.Errorf("key %q is no flag of db copy or db follow", key)
 		}
 	}
 }
