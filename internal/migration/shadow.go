@@ -35,7 +35,7 @@ func besideOf(name schema.Name, db *schema.Database) schema.Name {
 }
 
 // newShadow pairs the columns of a new table with those of the one that it stands beside.
-func newShadow(t *schema.Table, of *schema.Table) *shadow {
+func newShadow(t, of *schema.Table) *shadow {
 	s := &shadow{Table: t, Of: of.Name, Columns: map[schema.Name]schema.Name{}}
 	for _, c := range t.Columns {
 		if of.Column(c.Name) != nil {

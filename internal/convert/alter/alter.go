@@ -63,7 +63,7 @@ func mixes(specs []*ast.AlterTableSpec) error {
 
 // check refuses what the rounds do not know.
 func (a *alteration) check(s *ast.AlterTableSpec) error {
-	switch s.Tp {
+	switch s.Tp { //nolint:exhaustive // the others are not its business
 	case ast.AlterTableOption, ast.AlterTableAddColumns, ast.AlterTableAddConstraint, ast.AlterTableDropColumn, ast.AlterTableDropPrimaryKey,
 		ast.AlterTableDropIndex, ast.AlterTableDropForeignKey, ast.AlterTableModifyColumn, ast.AlterTableChangeColumn, ast.AlterTableRenameColumn,
 		ast.AlterTableRenameTable, ast.AlterTableAlterColumn, ast.AlterTableRenameIndex, ast.AlterTableAlterCheck, ast.AlterTableDropCheck,
@@ -85,7 +85,7 @@ func (a *alteration) check(s *ast.AlterTableSpec) error {
 // leave takes away what goes.
 func (a *alteration) leave(s *ast.AlterTableSpec) error {
 	t := a.t
-	switch s.Tp {
+	switch s.Tp { //nolint:exhaustive // the others are not its business
 	case ast.AlterTableDropColumn:
 		return a.dropColumn(s)
 	case ast.AlterTableDropPrimaryKey:
@@ -168,7 +168,7 @@ func without(x *schema.Index, c schema.Name) bool {
 
 // change gives columns their new definitions, in their places.
 func (a *alteration) change(s *ast.AlterTableSpec) error {
-	switch s.Tp {
+	switch s.Tp { //nolint:exhaustive // the others are not its business
 	case ast.AlterTableModifyColumn:
 		return a.redefine(s.NewColumns[0].Name.Name.O, s)
 	case ast.AlterTableChangeColumn:
@@ -311,7 +311,7 @@ func (a *alteration) settle(specs []*ast.AlterTableSpec) error {
 
 // place puts columns that are new or move.
 func (a *alteration) place(s *ast.AlterTableSpec) error {
-	switch s.Tp {
+	switch s.Tp { //nolint:exhaustive // the others are not its business
 	case ast.AlterTableModifyColumn, ast.AlterTableChangeColumn:
 		name := s.NewColumns[0].Name.Name.O
 		i := slices.IndexFunc(a.columns, func(c *schema.Column) bool { return strings.EqualFold(string(c.Name), name) })
@@ -362,7 +362,7 @@ func (a *alteration) at(p *ast.ColumnPosition) (int, error) {
 
 // keys adds and renames keys, those that foreign keys rely on first.
 func (a *alteration) keys(s *ast.AlterTableSpec) error {
-	switch s.Tp {
+	switch s.Tp { //nolint:exhaustive // the others are not its business
 	case ast.AlterTableAddConstraint:
 		if s.Constraint.Tp != ast.ConstraintForeignKey {
 			return a.constraint(a.t, s.Constraint)
@@ -392,7 +392,7 @@ func (a *alteration) keys(s *ast.AlterTableSpec) error {
 
 // rest does what comes last: foreign keys, options, the table's own name.
 func (a *alteration) rest(s *ast.AlterTableSpec) error {
-	switch s.Tp {
+	switch s.Tp { //nolint:exhaustive // the others are not its business
 	case ast.AlterTableAddConstraint:
 		if s.Constraint.Tp == ast.ConstraintForeignKey {
 			return a.constraint(a.t, s.Constraint)

@@ -31,7 +31,7 @@ func (s *server) columnOf(t *schema.Table, d *ast.ColumnDef) (*schema.Column, in
 	}
 	said := false // NULL, NOT NULL or DEFAULT, without which a TIMESTAMP may mean another column
 	for _, o := range d.Options {
-		switch o.Tp {
+		switch o.Tp { //nolint:exhaustive // the others are not its business
 		case ast.ColumnOptionNotNull, ast.ColumnOptionNull, ast.ColumnOptionDefaultValue:
 			said = true
 		}
@@ -50,7 +50,7 @@ func (s *server) columnOf(t *schema.Table, d *ast.ColumnDef) (*schema.Column, in
 
 // option takes one clause of a column.
 func (s *server) option(c *schema.Column, o *ast.ColumnOption, in *inline, where string) (err error) {
-	switch o.Tp {
+	switch o.Tp { //nolint:exhaustive // the others are not its business
 	case ast.ColumnOptionNoOption, ast.ColumnOptionCollate, ast.ColumnOptionColumnFormat, ast.ColumnOptionStorage:
 	case ast.ColumnOptionPrimaryKey:
 		in.primary = true

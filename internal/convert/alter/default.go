@@ -207,7 +207,7 @@ func member(text string, members []string, cannot error) (*schema.Default, error
 
 func set(text string, members []string, cannot error) (*schema.Default, error) {
 	var has []string
-	for _, part := range strings.Split(text, ",") {
+	for part := range strings.SplitSeq(text, ",") {
 		if part == "" {
 			continue
 		}

@@ -14,7 +14,7 @@ const primary = "PRIMARY"
 
 // constraint adds a key, an index, a foreign key or a check.
 func (p *patch) constraint(t *schema.Table, k *ast.Constraint) error {
-	switch k.Tp {
+	switch k.Tp { //nolint:exhaustive // the others are not its business
 	case ast.ConstraintPrimaryKey:
 		return p.addIndex(t, indexSpec{name: primary, unique: true, parts: k.Keys, option: k.Option})
 	case ast.ConstraintKey, ast.ConstraintIndex:

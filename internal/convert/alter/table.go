@@ -58,7 +58,7 @@ func sorted(ks []*ast.Constraint) []*ast.Constraint {
 }
 
 func rank(k *ast.Constraint) int {
-	switch k.Tp {
+	switch k.Tp { //nolint:exhaustive // the others are not its business
 	case ast.ConstraintPrimaryKey:
 		return 0
 	case ast.ConstraintForeignKey:
