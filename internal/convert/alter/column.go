@@ -50,7 +50,7 @@ func (s *server) columnOf(t *schema.Table, d *ast.ColumnDef) (*schema.Column, in
 
 // option takes one clause of a column.
 func (s *server) option(c *schema.Column, o *ast.ColumnOption, in *inline, where string) (err error) {
-	switch o.Tp { //nolint:exhaustive // the others are not its business
+	switch o.Tp {
 	case ast.ColumnOptionNoOption, ast.ColumnOptionCollate, ast.ColumnOptionColumnFormat, ast.ColumnOptionStorage:
 	case ast.ColumnOptionPrimaryKey:
 		in.primary = true

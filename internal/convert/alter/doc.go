@@ -129,7 +129,7 @@ func (s *Statement) Apply(db *schema.Database) (*Result, error) {
 	case *ast.CreateTableStmt:
 		err = p.create(n)
 	case *ast.DropTableStmt:
-		err = p.drop(n)
+		p.drop(n)
 	case *ast.RenameTableStmt:
 		err = p.rename(n)
 	case *ast.AlterTableStmt:

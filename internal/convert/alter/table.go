@@ -190,9 +190,9 @@ func (p *patch) inlineKeys(t *schema.Table, c *schema.Column, in inline) error {
 	return nil
 }
 
-func (p *patch) drop(n *ast.DropTableStmt) error {
+func (p *patch) drop(n *ast.DropTableStmt) {
 	if n.IsView || n.TemporaryKeyword != ast.TemporaryNone {
-		return nil
+		return
 	}
 	for _, name := range n.Tables {
 		t := p.find(name)
@@ -202,7 +202,6 @@ func (p *patch) drop(n *ast.DropTableStmt) error {
 		p.db.Tables = slices.Delete(p.db.Tables, slices.Index(p.db.Tables, t), slices.Index(p.db.Tables, t)+1)
 		p.tables = append(p.tables, &Table{Before: t.Name})
 	}
-	return nil
 }
 
 func (p *patch) rename(n *ast.RenameTableStmt) error {
