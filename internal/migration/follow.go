@@ -174,15 +174,6 @@ func (m *Migration) catchUp(ctx context.Context, rec *change.Record, plan *conve
 	return g.Wait()
 }
 
-// altered says what to do about a statement that alters a followed table.
-func altered(err error) error {
-	if _, ok := errors.AsType[*follow.DDLError](err); !ok {
-		return err
-	}
-	return fault.New(fault.Refused, opFollow, err,
-		"everything before it is applied; undo it on the source, or begin anew: bascule db drop, then bascule db copy --follow")
-}
-
 func isClosed(c chan struct{}) bool {
 	select {
 	case <-c:

@@ -125,7 +125,7 @@ func (f *followed) parsed(n ast.StmtNode, database schema.Name) (t touch, known 
 	switch n := n.(type) {
 	case *ast.CreateTableStmt:
 		// A followed table exists, so that IF NOT EXISTS does nothing.
-		if n.TemporaryKeyword == ast.TemporaryNone && !(n.IfNotExists && f.follows(n.Table, database)) {
+		if n.TemporaryKeyword == ast.TemporaryNone && (!n.IfNotExists || !f.follows(n.Table, database)) {
 			define(n.Table)
 		}
 	case *ast.DropTableStmt:

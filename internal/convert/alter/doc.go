@@ -89,26 +89,6 @@ func (s *Statement) Made(db schema.Name) (made, like schema.Name) {
 	return made, like
 }
 
-// Rename is one pair of RENAME TABLE.
-type Rename struct{ From, To schema.Name }
-
-// Renames returns the pairs of a RENAME TABLE within the database, nil when it is none or leaves the database.
-func (s *Statement) Renames(db schema.Name) (out []Rename) {
-	n, ok := s.node.(*ast.RenameTableStmt)
-	if !ok {
-		return nil
-	}
-	for _, p := range n.TableToTables {
-		from, a := s.local(db, p.OldTable)
-		to, b := s.local(db, p.NewTable)
-		if !a || !b {
-			return nil
-		}
-		out = append(out, Rename{from, to})
-	}
-	return out
-}
-
 // local returns a table's name when it is one of the database.
 func (s *Statement) local(db schema.Name, t *ast.TableName) (schema.Name, bool) {
 	in := t.Schema.O

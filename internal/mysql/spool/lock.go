@@ -25,7 +25,7 @@ const lockFile = "lock"
 // lock takes the folder for this process. Another one that has it is fault.Busy.
 func lock(dir, who string) (*os.File, error) {
 	op := "take the spool " + dir
-	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator names the folder
+	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, diskFault(op, err)
 	}
@@ -69,7 +69,7 @@ func owner(dir string) *Owner {
 
 func readOwner(dir string) Owner {
 	var o Owner
-	if text, err := os.ReadFile(filepath.Join(dir, lockFile)); err == nil { //nolint:gosec // the operator names the folder
+	if text, err := os.ReadFile(filepath.Join(dir, lockFile)); err == nil {
 		_ = json.Unmarshal(text, &o) // it may be written right now
 	}
 	if o.Who == "" {

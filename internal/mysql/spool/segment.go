@@ -219,7 +219,7 @@ func summary(dir string, n uint64, last bool) (Summary, error) {
 
 // syncDir makes the names in a folder durable.
 func syncDir(dir string) error {
-	d, err := os.Open(dir) //nolint:gosec // the operator names the folder
+	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
@@ -228,12 +228,12 @@ func syncDir(dir string) error {
 
 // replaceFile writes a file whole and durably, or not at all.
 func replaceFile(path string, write func(io.Writer) error) error {
-	f, err := os.OpenFile(path+newSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // the operator names the folder
+	f, err := os.OpenFile(path+newSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(write(f), f.Sync(), f.Close()); err != nil {
-		_ = os.Remove(path + newSuffix) //nolint:gosec // the operator names the folder; the error above is the one that matters
+		_ = os.Remove(path + newSuffix) // the error above is the one that matters
 		return err
 	}
 	if err := os.Rename(path+newSuffix, path); err != nil {

@@ -70,7 +70,7 @@ func Write(dir string, o Options) (*Writer, error) {
 	if o.SegmentBytes == 0 {
 		o.SegmentBytes = segmentBytes
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil { //nolint:gosec // the operator names the folder
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, diskFault("make the spool "+dir, err)
 	}
 	l, err := lock(dir, o.Who)
