@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	_ "github.com/bascule/bascule/internal/cli" // a result of an earlier program must not be taken for one of this program
 	"github.com/bascule/bascule/internal/crosscheck"
 	"github.com/bascule/bascule/internal/servertest"
 )

@@ -78,6 +78,8 @@ const (
 	CodeForeignKeyDropped finding.Code = "foreign-key-dropped"
 	// CodeForeignKeyLater: foreign keys are left for the switch.
 	CodeForeignKeyLater finding.Code = "foreign-key-later"
+	// CodeForeignKeySpelling: a foreign key acts between texts that the source holds for equal and the target does not.
+	CodeForeignKeySpelling finding.Code = "foreign-key-spelling"
 	// CodePartitioned: a partitioned table becomes one table.
 	CodePartitioned finding.Code = "partitioned"
 

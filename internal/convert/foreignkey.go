@@ -24,6 +24,7 @@ func (p *planner) foreignKeys() {
 				t.foreignKeyDropped(src, why)
 			case p.opt.ForFollow:
 				later++
+				t.foreignKeySpelling(src)
 			default:
 				fk.Name = t.names.take(p.opt.fold(src.Name), string(t.source.Name)+"."+string(src.Name))
 				t.target.ForeignKeys = append(t.target.ForeignKeys, fk)
@@ -35,6 +36,26 @@ func (p *planner) foreignKeys() {
 			Code: CodeForeignKeyLater, Kind: finding.Problem, Severity: finding.Info,
 			What: fmt.Sprintf("%d foreign keys are left out until the switch, so that no action fires while changes are applied.", later),
 			Do:   "Nothing: the switch creates and validates them.", Count: later, Owner: "operator",
+		})
+	}
+}
+
+// foreignKeySpelling tells about an action between texts that the source compares more loosely than the target: where its log
+// does not show what the action did, rows whose text is spelt otherwise than the parent's are not found on the target.
+func (t *tablePlan) foreignKeySpelling(fk *schema.ForeignKey) {
+	if !writes(fk.OnDelete) && !writes(fk.OnUpdate) {
+		return
+	}
+	for _, name := range fk.Columns {
+		c := t.plan.columnOf(name)
+		loose := looseOf(collationOf(c.Source.Type))
+		if loose == (looseness{}) {
+			continue
+		}
+		t.find(finding.Finding{
+			Code: CodeForeignKeySpelling, Kind: finding.Problem, Severity: finding.Warning, Object: ref{t.source.Name, name}.String(),
+			What: fmt.Sprintf("The foreign key %s acts on rows whose text may be spelt otherwise than the parent's (the source ignores %s); where the source does not log what it did, a follow finds only those spelt alike.", fk.Name, loose),
+			Do:   "Spell the children as their parents on the source, or run bascule db verify --live and mend what it finds.", Owner: "dba",
 		})
 	}
 }

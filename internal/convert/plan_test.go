@@ -16,6 +16,19 @@ func ask(table, column schema.Name, a schema.Ask, count int64, largest string) s
 	return schema.Answer{Question: schema.Question{Table: table, Column: column, Ask: a}, Count: count, Max: largest}
 }
 
+// spelling has a foreign key that acts between texts of a case-insensitive, padding collation.
+func spelling() *schema.Database {
+	text := schema.Text{Length: 10, MaxBytes: 40, Charset: "utf8mb4", Collation: "utf8mb4_general_ci"}
+	code := func() *schema.Column { return &schema.Column{Name: "code", Type: text} }
+	key := &schema.Index{Name: "PRIMARY", Unique: true, Parts: []schema.IndexPart{{Column: "code"}}}
+	id := &schema.Column{Name: "id", Type: schema.Int{Bits: 32}}
+	return &schema.Database{Name: "spelling", Dialect: schema.MariaDB, Version: "10.11.19-MariaDB", Tables: []*schema.Table{
+		{Name: "child", Columns: []*schema.Column{id, code()}, PrimaryKey: &schema.Index{Name: "PRIMARY", Unique: true, Parts: []schema.IndexPart{{Column: "id"}}},
+			ForeignKeys: []*schema.ForeignKey{{Name: "fk_code", Columns: []schema.Name{"code"}, Parent: "parent", ParentColumns: []schema.Name{"code"}, OnDelete: schema.Cascade, OnUpdate: schema.NoAction}}},
+		{Name: "parent", Columns: []*schema.Column{code()}, PrimaryKey: key},
+	}}
+}
+
 // stories are whole databases and their plans, kept in testdata as text.
 func stories() map[string]Input {
 	answered := []schema.Answer{
@@ -34,6 +47,7 @@ func stories() map[string]Input {
 				Types: map[string]string{"Customer.Vip": "boolean", "Customer.Tags": "text[]", "order.state": "enum", "order.wait": "interval", "place.shape": "bytea", "Customer.ID": "numeric"},
 			},
 		},
+		"spelling":     {Source: spelling(), Target: change.Capabilities{Version: 150018, ICU: true}, Options: Options{ForFollow: true}},
 		"shop-unknown": {Source: shop(), Target: change.Capabilities{Version: 150018}, Options: Options{Collation: CollationICU}},
 		"bazaar-trouble": {
 			Source: bazaar(), Target: change.Capabilities{Version: 150018, ICU: true},

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/bascule/bascule/internal/cli" // a result of an earlier program must not be taken for one of this program
 	"github.com/bascule/bascule/internal/crosscheck"
 	"github.com/bascule/bascule/internal/servertest"
 )
