@@ -110,19 +110,10 @@ func (v *Verifier) keylessLive(ctx context.Context, u unit, all []suspect, f *fo
 			f.shown = append(f.shown, now.shown...)
 			return nil
 		}
-		sq, tq := v.queries(u)
-		source, target, err := both(ctx, v, func(ctx context.Context, s change.Summer, isSource bool) (map[string]change.RowSum, error) {
-			q := tq
-			if isSource {
-				q = sq
-			}
-			list, err := s.RowSums(ctx, q)
-			return byIdentity(list), err
-		})
-		if err != nil {
+		var err error
+		if all, err = v.suspected(ctx, u); err != nil {
 			return err
 		}
-		all = suspects(source, target)
 	}
 	f.unproved += now.differences
 	return nil

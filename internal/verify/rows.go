@@ -21,19 +21,10 @@ const atOnce = 50
 // whose hashes differ. The values are read afresh, so a row that only changed
 // between two reads of a busy source is compared again here.
 func (v *Verifier) rows(ctx context.Context, u unit, f *found) error {
-	sq, tq := v.queries(u)
-	source, target, err := both(ctx, v, func(ctx context.Context, s change.Summer, isSource bool) (map[string]change.RowSum, error) {
-		q := tq
-		if isSource {
-			q = sq
-		}
-		list, err := s.RowSums(ctx, q)
-		return byIdentity(list), err
-	})
+	all, err := v.suspected(ctx, u)
 	if err != nil {
 		return err
 	}
-	all := suspects(source, target)
 	switch {
 	case len(v.Tables[u.table].Key) == 0 && v.Barrier != nil:
 		return v.keylessLive(ctx, u, all, f)
@@ -50,6 +41,23 @@ func (v *Verifier) rows(ctx context.Context, u unit, f *found) error {
 		}
 	}
 	return nil
+}
+
+// suspected returns the rows of a unit whose hashes are not the same on both sides.
+func (v *Verifier) suspected(ctx context.Context, u unit) ([]suspect, error) {
+	sq, tq := v.queries(u)
+	source, target, err := both(ctx, v, func(ctx context.Context, s change.Summer, isSource bool) (map[string]change.RowSum, error) {
+		q := tq
+		if isSource {
+			q = sq
+		}
+		list, err := s.RowSums(ctx, q)
+		return byIdentity(list), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return suspects(source, target), nil
 }
 
 // byIdentity adds up the rows of one identity: a key may stand twice on a target
