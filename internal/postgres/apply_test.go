@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -559,7 +560,7 @@ func TestLedgerUpgrade(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		same(t, "version", query(t, d.owner, "SELECT version FROM bascule.ledger_version"), "2")
+		same(t, "version", query(t, d.owner, "SELECT version FROM bascule.ledger_version"), strconv.Itoa(ledgerVersion))
 		if m, _, _, err := e.AppliedMark(t.Context(), r, "forward"); m.Position != "p1" || err != nil {
 			t.Errorf("after: %v %v", m, err)
 		}
