@@ -23,8 +23,10 @@ func spelling() *schema.Database {
 	key := &schema.Index{Name: "PRIMARY", Unique: true, Parts: []schema.IndexPart{{Column: "code"}}}
 	id := &schema.Column{Name: "id", Type: schema.Int{Bits: 32}}
 	return &schema.Database{Name: "spelling", Dialect: schema.MariaDB, Version: "10.11.19-MariaDB", Tables: []*schema.Table{
-		{Name: "child", Columns: []*schema.Column{id, code()}, PrimaryKey: &schema.Index{Name: "PRIMARY", Unique: true, Parts: []schema.IndexPart{{Column: "id"}}},
-			ForeignKeys: []*schema.ForeignKey{{Name: "fk_code", Columns: []schema.Name{"code"}, Parent: "parent", ParentColumns: []schema.Name{"code"}, OnDelete: schema.Cascade, OnUpdate: schema.NoAction}}},
+		{
+			Name: "child", Columns: []*schema.Column{id, code()}, PrimaryKey: &schema.Index{Name: "PRIMARY", Unique: true, Parts: []schema.IndexPart{{Column: "id"}}},
+			ForeignKeys: []*schema.ForeignKey{{Name: "fk_code", Columns: []schema.Name{"code"}, Parent: "parent", ParentColumns: []schema.Name{"code"}, OnDelete: schema.Cascade, OnUpdate: schema.NoAction}},
+		},
 		{Name: "parent", Columns: []*schema.Column{code()}, PrimaryKey: key},
 	}}
 }

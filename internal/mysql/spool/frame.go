@@ -175,6 +175,7 @@ type opener struct {
 	key   *Key
 	dec   *zstd.Decoder
 	plain []byte
+	text  []byte
 }
 
 func newOpener(key *Key) (*opener, error) {
@@ -194,15 +195,15 @@ func (o *opener) open(dst []byte, h *head, headBytes, payload []byte) ([]byte, e
 		}
 		payload = o.plain
 	}
-	n := len(dst)
-	dst, err := o.dec.DecodeAll(payload, dst)
-	if err != nil {
-		return dst[:n], err
+	// Not behind what dst holds already: the decoder would count that towards its limit.
+	var err error
+	if o.text, err = o.dec.DecodeAll(payload, o.text[:0]); err != nil {
+		return dst, err
 	}
-	if uint32(len(dst)-n) != h.raw {
-		return dst[:n], fmt.Errorf("it expands to %d bytes where %d are due", len(dst)-n, h.raw)
+	if uint32(len(o.text)) != h.raw {
+		return dst, fmt.Errorf("it expands to %d bytes where %d are due", len(o.text), h.raw)
 	}
-	return dst, nil
+	return append(dst, o.text...), nil
 }
 
 // A frame is where a frame stands in its file.

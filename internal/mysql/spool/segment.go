@@ -226,17 +226,18 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// replaceFile writes a file whole and durably, or not at all.
+// replaceFile writes a file whole and durably, or not at all. Several processes may write the same one.
 func replaceFile(path string, write func(io.Writer) error) error {
-	f, err := os.OpenFile(path+newSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	part := fmt.Sprintf("%s.%d%s", path, os.Getpid(), newSuffix)
+	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(write(f), f.Sync(), f.Close()); err != nil {
-		_ = os.Remove(path + newSuffix) // the error above is the one that matters
+		_ = os.Remove(part) // the error above is the one that matters
 		return err
 	}
-	if err := os.Rename(path+newSuffix, path); err != nil {
+	if err := os.Rename(part, path); err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(path))
