@@ -266,8 +266,10 @@ func (s *scene) play(t *testing.T) string {
 			}
 		}
 	}
-	source := &memorySource{tables: s.selects, log: h.log, cascades: s.world.unlogged, draw: s.draw, breaks: s.world.breaks}
-	target := &memoryTarget{replicas: s.replicas, state: base, draw: s.draw, breaks: s.world.breaks}
+	// Each side draws for itself: the two run at the same time.
+	own := func() *rand.Rand { return rand.New(rand.NewPCG(s.draw.Uint64(), 2)) }
+	source := &memorySource{tables: s.selects, log: h.log, cascades: s.world.unlogged, draw: own(), breaks: s.world.breaks}
+	target := &memoryTarget{replicas: s.replicas, state: base, draw: own(), breaks: s.world.breaks}
 	if s.world.swaps {
 		target.unique = 2
 	}
