@@ -147,7 +147,7 @@ func verifyFault(r *verify.Report, w *work) error {
 	}
 	return fault.New(fault.Difference, fmt.Sprintf("verify schema %s against %s", w.schema, w.source),
 		fmt.Errorf("%s in %s, of which %s", plural(differences, "difference"), plural(tables, "table"), shownText(shown)),
-		"was either side written to since the copy began? then copy again while nobody writes, after: bascule db drop; if not, report it")
+		"was either side written to since the copy began? then compare a copy that is followed with --live, and make any other again while nobody writes, after: bascule db drop; if not, report it")
 }
 
 func unprovedRows(r *verify.Report) (n int64) {

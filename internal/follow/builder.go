@@ -137,7 +137,7 @@ func (b *builder) full() bool {
 	return b.unit != nil && (b.unit.rows >= b.limits.rows || b.unit.bytes >= b.limits.bytes)
 }
 
-// pendingRows is how many changes of complete transactions wait in the unit.
+// waiting reports whether changes wait in the unit.
 func (b *builder) waiting() bool { return b.unit != nil && !b.unit.empty() }
 
 // flush hands over what is complete, with its mark. Inside a transaction it must not be called.

@@ -1,6 +1,6 @@
 // Package follow owns the replay: it takes one end's feed of changes, folds it into steps, and applies them to the other
 // end, whole transactions at a time and each exactly once. It knows ports only, never a dialect, never decides what a value
-// becomes, and never skips a change that it was given.
+// becomes, and skips no change that it was given but those that a table's exact snapshot holds already.
 //
 // The pieces, each using only what stands above it:
 //

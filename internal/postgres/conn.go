@@ -1,6 +1,6 @@
 // Package postgres owns everything that is said to a PostgreSQL server: its
 // catalog, its DDL, the ledger in schema bascule, COPY, sums and checks. It
-// implements change.Target. It never decides what a MySQL value becomes, never
+// implements change.Target, change.Applier and, for the way back, change.Streamer. It never decides what a MySQL value becomes, never
 // needs a superuser, and never changes an object that the migration did not make.
 package postgres
 
