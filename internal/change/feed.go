@@ -106,3 +106,10 @@ type Streamer interface {
 	// Includes reports whether everything up to b is also within a.
 	Includes(ctx context.Context, a, b Position) (bool, error)
 }
+
+// Log is a Streamer whose transactions can be placed.
+type Log interface {
+	Streamer
+	// Within reports whether a transaction, by its Txn, is part of a position.
+	Within(at Position, txn string) (bool, error)
+}

@@ -145,7 +145,7 @@ func (r *run) late(err error, step journal.Step) error {
 
 // once does what a step is.
 func (r *run) once(ctx context.Context, step journal.Step) (any, error) {
-	w, t := r.way(r.state.Direction), Token(r.claim.Epoch)
+	w, t := r.way(r.state.Direction), change.Token(r.claim.Epoch)
 	switch step {
 	case journal.StepGates:
 		return r.gates(ctx, w)
@@ -290,7 +290,7 @@ func (r *run) undo(ctx context.Context, step journal.Step) error {
 }
 
 func (r *run) reverse(ctx context.Context, step journal.Step) error {
-	w, t := r.way(r.state.Direction), Token(r.claim.Epoch)
+	w, t := r.way(r.state.Direction), change.Token(r.claim.Epoch)
 	switch step {
 	case journal.StepPrepare:
 		return w.Target.Restore(ctx, t)

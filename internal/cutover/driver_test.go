@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/event"
 	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/journal"
@@ -120,7 +121,7 @@ func TestThereAndBack(t *testing.T) {
 
 type finisher struct{}
 
-func (finisher) Finish(context.Context, Token) error { return nil }
+func (finisher) Finish(context.Context, change.Token) error { return nil }
 
 func TestRehearsalAndFailuresAreUndone(t *testing.T) {
 	t.Parallel()

@@ -9,15 +9,6 @@ import (
 	"github.com/bascule/bascule/internal/journal"
 )
 
-// Token is a driver's epoch, shown to an end at every call that changes something. An end remembers the highest that it was
-// shown, for as long as the migration lives and also when it has undone everything; and refuses, with an error that wraps
-// journal.ErrStale, one that is lower. Looking at the token and doing the work are one thing there: under a lock, or in one
-// transaction. So a driver that was stalled while another took over can do nothing any more, least of all lower a fence
-// that the other has raised.
-//
-// Every call that takes a token may be repeated, also after another process has done it in part.
-type Token int64
-
 // Gate is one condition of a cutover.
 type Gate struct {
 	Name string `json:"name"`
@@ -37,22 +28,11 @@ type Gates interface {
 // Reverse is the feed from the target to the source.
 type Reverse interface {
 	// Arm makes the target keep everything that will be written there, and returns the position that the feed will begin at.
-	Arm(ctx context.Context, t Token) (change.Position, error)
+	Arm(ctx context.Context, t change.Token) (change.Position, error)
 	// Disarm takes that back.
-	Disarm(ctx context.Context, t Token) error
+	Disarm(ctx context.Context, t change.Token) error
 	// Feed turns the feed on from where Arm said, and returns when it is known to run.
-	Feed(ctx context.Context, t Token, from change.Position) error
-}
-
-// Fence keeps the application from writing to the source.
-type Fence interface {
-	// Raise returns when new writes fail and sessions that could still write are gone.
-	Raise(ctx context.Context, t Token) error
-	// Prove proves that nobody writes and returns a position of the log that stands behind all that was written. fault.Busy asks to
-	// try again in a moment.
-	Prove(ctx context.Context, t Token) (change.Position, error)
-	// Lower makes everything as it was before Raise.
-	Lower(ctx context.Context, t Token) error
+	Feed(ctx context.Context, t change.Token, from change.Position) error
 }
 
 // Drain is the replay from the source to the target.
@@ -78,17 +58,17 @@ type Proof interface {
 type Target interface {
 	// Prepare makes it fit for an application: sequences and identities stand behind every value, triggers and foreign keys are
 	// live, without looking at the rows that are there. Nothing may be applied to it from then on.
-	Prepare(ctx context.Context, t Token) error
+	Prepare(ctx context.Context, t change.Token) error
 	// Restore makes it passive again, so that changes can be applied to it.
-	Restore(ctx context.Context, t Token) error
+	Restore(ctx context.Context, t change.Token) error
 	// Validate looks at the rows that Prepare did not look at.
-	Validate(ctx context.Context, t Token) error
+	Validate(ctx context.Context, t change.Token) error
 }
 
 // Opener opens the target when the journal's transaction could not do it, because the journal lives in the other database. Where
 // that transaction has done it, Open makes sure of that.
 type Opener interface {
-	Open(ctx context.Context, t Token) error
+	Open(ctx context.Context, t change.Token) error
 }
 
 // Hook tells the outside world that the application moves: a proxy, DNS, a secret, a deployment.
@@ -114,7 +94,7 @@ type Moved struct {
 type Way struct {
 	Gates   Gates
 	Reverse Reverse
-	Fence   Fence
+	Fence   change.Fence
 	Drain   Drain
 	Proof   Proof
 	Target  Target
@@ -127,7 +107,7 @@ type Way struct {
 // Finisher lets the old side go.
 type Finisher interface {
 	// Finish ends the feed back and removes what only the way back needed.
-	Finish(ctx context.Context, t Token) error
+	Finish(ctx context.Context, t change.Token) error
 }
 
 // Clock is the time of a driver. Tests have another than the machine's.

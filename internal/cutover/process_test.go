@@ -244,7 +244,7 @@ func (x way) src() *end { return x.w.end(from(x.d)) }
 func (x way) dst() *end { return x.w.end(to(x.d)) }
 
 // guarded is a call that changes an end.
-func (x way) guarded(ctx context.Context, what string, e *end, t Token, effect func()) error {
+func (x way) guarded(ctx context.Context, what string, e *end, t change.Token, effect func()) error {
 	return x.call(ctx, what, func() error {
 		e.settle(x.w)
 		if t < e.token && !x.w.flaws.noToken {
@@ -274,7 +274,7 @@ func (x way) Look(ctx context.Context) ([]Gate, error) {
 	})
 }
 
-func (x way) Arm(ctx context.Context, t Token) (p change.Position, err error) {
+func (x way) Arm(ctx context.Context, t change.Token) (p change.Position, err error) {
 	err = x.guarded(ctx, "arm", x.dst(), t, func() {
 		e := x.dst()
 		if e == x.w.new && e.slot < 0 {
@@ -288,7 +288,7 @@ func (x way) Arm(ctx context.Context, t Token) (p change.Position, err error) {
 	return p, err
 }
 
-func (x way) Disarm(ctx context.Context, t Token) error {
+func (x way) Disarm(ctx context.Context, t change.Token) error {
 	return x.guarded(ctx, "disarm", x.dst(), t, func() {
 		if x.dst() == x.w.new {
 			x.w.new.slot = -1
@@ -297,7 +297,7 @@ func (x way) Disarm(ctx context.Context, t Token) error {
 	})
 }
 
-func (x way) Feed(ctx context.Context, t Token, p change.Position) error {
+func (x way) Feed(ctx context.Context, t change.Token, p change.Position) error {
 	at, err := strconv.Atoi(string(p))
 	if err != nil {
 		return err
@@ -313,7 +313,7 @@ func (x way) Feed(ctx context.Context, t Token, p change.Position) error {
 	})
 }
 
-func (x way) Raise(ctx context.Context, t Token) error {
+func (x way) Raise(ctx context.Context, t change.Token) error {
 	e := x.src()
 	err := x.guarded(ctx, "raise", e, t, func() {
 		if e.open {
@@ -329,7 +329,7 @@ func (x way) Raise(ctx context.Context, t Token) error {
 type fenceOf struct{ way }
 
 // Prove stands apart from the proof's method of the same name.
-func (f fenceOf) Prove(ctx context.Context, t Token) (p change.Position, err error) {
+func (f fenceOf) Prove(ctx context.Context, t change.Token) (p change.Position, err error) {
 	err = f.guarded(ctx, "prove", f.src(), t, func() { p = position(len(f.src().log)) })
 	if err == nil && f.w.chance(50) {
 		err = fault.New(fault.Busy, "prove", errors.New("somebody has a transaction open"), "")
@@ -337,7 +337,7 @@ func (f fenceOf) Prove(ctx context.Context, t Token) (p change.Position, err err
 	return p, err
 }
 
-func (x way) Lower(ctx context.Context, t Token) error {
+func (x way) Lower(ctx context.Context, t change.Token) error {
 	e := x.src()
 	return x.guarded(ctx, "lower", e, t, func() {
 		if e.raised {
@@ -367,19 +367,19 @@ func (x way) Prove(ctx context.Context) (p Proved, err error) {
 	})
 }
 
-func (x way) Prepare(ctx context.Context, t Token) error {
+func (x way) Prepare(ctx context.Context, t change.Token) error {
 	return x.guarded(ctx, "prepare", x.dst(), t, func() { x.dst().prepared = true })
 }
 
-func (x way) Restore(ctx context.Context, t Token) error {
+func (x way) Restore(ctx context.Context, t change.Token) error {
 	return x.guarded(ctx, "restore", x.dst(), t, func() { x.dst().prepared = x.w.flaws.noRestore })
 }
 
-func (x way) Validate(ctx context.Context, t Token) error {
+func (x way) Validate(ctx context.Context, t change.Token) error {
 	return x.guarded(ctx, "validate", x.dst(), t, func() {})
 }
 
-func (x way) Open(ctx context.Context, t Token) error {
+func (x way) Open(ctx context.Context, t change.Token) error {
 	return x.guarded(ctx, "open", x.dst(), t, func() {
 		if e := x.dst(); e == x.w.old {
 			e.open, e.raised = true, false

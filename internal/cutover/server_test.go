@@ -38,21 +38,21 @@ func (p port) Look(context.Context) ([]cutover.Gate, error) {
 	return []cutover.Gate{{Name: "lag", Open: true}}, nil
 }
 
-func (p port) Arm(context.Context, cutover.Token) (change.Position, error) { return "r", p.note("arm") }
+func (p port) Arm(context.Context, change.Token) (change.Position, error) { return "r", p.note("arm") }
 
-func (p port) Disarm(context.Context, cutover.Token) error { return p.note("disarm") }
+func (p port) Disarm(context.Context, change.Token) error { return p.note("disarm") }
 
-func (p port) Feed(_ context.Context, _ cutover.Token, from change.Position) error {
+func (p port) Feed(_ context.Context, _ change.Token, from change.Position) error {
 	return p.note("feed " + string(from))
 }
 
-func (p port) Raise(context.Context, cutover.Token) error { return p.note("raise") }
+func (p port) Raise(context.Context, change.Token) error { return p.note("raise") }
 
-func (p port) Prove(context.Context, cutover.Token) (change.Position, error) {
+func (p port) Prove(context.Context, change.Token) (change.Position, error) {
 	return "f", p.note("prove")
 }
 
-func (p port) Lower(context.Context, cutover.Token) error { return p.note("lower") }
+func (p port) Lower(context.Context, change.Token) error { return p.note("lower") }
 
 func (p port) Drain(ctx context.Context, at change.Position) (change.Mark, error) {
 	select {
@@ -63,10 +63,10 @@ func (p port) Drain(ctx context.Context, at change.Position) (change.Mark, error
 	}
 }
 
-func (p port) Prepare(context.Context, cutover.Token) error  { return p.note("prepare") }
-func (p port) Restore(context.Context, cutover.Token) error  { return p.note("restore") }
-func (p port) Validate(context.Context, cutover.Token) error { return p.note("validate") }
-func (p port) Open(context.Context, cutover.Token) error     { return p.note("open") }
+func (p port) Prepare(context.Context, change.Token) error  { return p.note("prepare") }
+func (p port) Restore(context.Context, change.Token) error  { return p.note("restore") }
+func (p port) Validate(context.Context, change.Token) error { return p.note("validate") }
+func (p port) Open(context.Context, change.Token) error     { return p.note("open") }
 
 type proof struct{}
 

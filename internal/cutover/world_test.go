@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/journal"
 )
 
@@ -252,7 +253,7 @@ type end struct {
 	open     bool // to the application
 	raised   bool // a fence stands
 	prepared bool // triggers and foreign keys are live
-	token    Token
+	token    change.Token
 	slot     int // from where on the log is kept; -1 when it is not
 	data     map[int]int
 	log      []row

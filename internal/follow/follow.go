@@ -25,16 +25,9 @@ type Table struct {
 	key []int // positions in Select.Columns of the key's columns: those of the replica
 }
 
-// Source is the end whose changes are followed.
-type Source interface {
-	change.Streamer
-	// Within reports whether a transaction, by its Txn, is part of a position.
-	Within(at change.Position, txn string) (bool, error)
-}
-
 // Follower applies one end's changes to the other. Source, Target, Record, From and Tables are required.
 type Follower struct {
-	Source Source
+	Source change.Log
 	Target change.Applier
 	Record *change.Record
 	// Who names this process for people: USER@HOST, process 4711.

@@ -16,7 +16,6 @@ import (
 	"github.com/bascule/bascule/internal/event"
 	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/finding"
-	"github.com/bascule/bascule/internal/follow"
 	"github.com/bascule/bascule/internal/schema"
 )
 
@@ -27,7 +26,7 @@ type Migration struct {
 	// Target may be nil for Plan alone; the plan then assumes a current PostgreSQL.
 	Target change.Target
 	// Changes and Applier are the same two ends, for Follow: where changes come from, and where they go.
-	Changes follow.Source
+	Changes change.Log
 	Applier change.Applier
 	// Spool keeps the source's log while a copy that is to be followed runs, and while its follow is behind; nil leaves it to the source.
 	Spool Spooler

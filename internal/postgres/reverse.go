@@ -11,10 +11,10 @@ import (
 	"github.com/bascule/bascule/internal/postgres/logical"
 )
 
-var _ change.Streamer = (*Streams)(nil)
+var _ change.Log = (*Streams)(nil)
 
 // Streams is the way back of one migration: the changes of its tables in the target, from the slot that Arm made. It
-// implements change.Streamer. It is safe for concurrent use, but a slot feeds one Stream at a time.
+// implements change.Log. It is safe for concurrent use, but a slot feeds one Stream at a time.
 //
 // Values are what the types' send functions return, which is the payload of COPY BINARY. Positions are places in the
 // write-ahead log, as in "lsn:16/B374D848"; everything whose commit ends there or before is within one.
@@ -135,4 +135,15 @@ func (e *End) written(ctx context.Context) (logical.LSN, error) {
 		return 0, err
 	}
 	return logical.ParseLSN(text)
+}
+
+// Within implements change.Log: a transaction is named by the place of its commit.
+func (s *Streams) Within(at change.Position, txn string) (bool, error) {
+	l, err := parsePosition(at)
+	if err != nil {
+		return false, err
+	}
+	commit, err := logical.ParseLSN(txn)
+	// A commit that begins before a place between two records has ended there.
+	return err == nil && commit < l, err
 }
