@@ -62,4 +62,6 @@ type Codec struct {
 	// large value may be written without being copied. Check may be nil.
 	Verbatim bool
 	Check    func(src []byte) error
+	// Null, if set, is the field that stands for NULL where the destination takes none, its framing included.
+	Null []byte
 }

@@ -83,6 +83,15 @@ const (
 	// CodePartitioned: a partitioned table becomes one table.
 	CodePartitioned finding.Code = "partitioned"
 
+	// CodeBackDate: a date without a form on the target is not what it was after the way back.
+	CodeBackDate finding.Code = "back-date"
+	// CodeBackText: text that lost bytes on the way there does not get them back.
+	CodeBackText finding.Code = "back-text"
+	// CodeBackJSON: the target keeps numbers in JSON that the source rounds.
+	CodeBackJSON finding.Code = "back-json"
+	// CodeBackUnique: the target takes rows that a unique index of the source refuses.
+	CodeBackUnique finding.Code = "back-unique"
+
 	// CodeView: a view, which is not moved.
 	CodeView finding.Code = "view"
 	// CodeTrigger: a trigger, which is not moved.

@@ -249,6 +249,9 @@ func repeat(b *strings.Builder, s, sep string, n int) {
 
 // value returns what the binary protocol sends for a value of a batch, and the buffer that it may stand in; null is true for NULL.
 func (c *applyColumn) value(b *change.Batch, s change.Span, scratch []byte) (v []byte, null bool, _ []byte, err error) {
+	if s.Null() && c.codec.Null != nil {
+		return c.codec.Null[4:], false, scratch, nil
+	}
 	if s.Null() {
 		return nil, true, scratch, nil
 	}
