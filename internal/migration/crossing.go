@@ -1,0 +1,188 @@
+package migration
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/bascule/bascule/internal/change"
+	"github.com/bascule/bascule/internal/convert"
+	"github.com/bascule/bascule/internal/cutover"
+	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/follow"
+	"github.com/bascule/bascule/internal/journal"
+	"github.com/bascule/bascule/internal/schema"
+)
+
+// Old is the source as a cutover needs it: fenced, applied to on the way back, and opened again by a fallback.
+type Old interface {
+	change.Applier
+	change.Starter
+	change.Fencer
+	change.Openable
+}
+
+// New is the target as a cutover needs it.
+type New interface {
+	change.Starter
+	change.Fencer
+	change.Openable
+	change.Armory
+	Keeper
+}
+
+// Keeper is a target that keeps the journal, and the way back.
+type Keeper interface {
+	// Journal returns the journal of a migration's cutovers. Its switch opens or closes the target in the transaction that records it.
+	Journal(r *change.Record) journal.Store
+	// Streams returns the changes of a migration's tables in the target, from where Arm said.
+	Streams(r *change.Record) change.Log
+	// Release takes away what only the way back needed: the slot, the guards, the fence. Where an application lives it goes on.
+	Release(ctx context.Context, r *change.Record, t change.Token) error
+}
+
+// SwitchOptions say how a cutover or a fallback is made.
+type SwitchOptions struct {
+	// Users are the accounts of the source that the application logs in as; Fence the kind of fence, empty for the default.
+	Users []string
+	Fence change.FenceKind
+	// Hooks are told where the application lives, once it may write there.
+	Hooks []cutover.Hook
+	// Budget is how long writes may be stopped before the switch; 0 means the default. Lag is how far the replay may be behind for the
+	// gate to open; 0 means DefaultLag.
+	Budget, Lag time.Duration
+	// Accept names losses of the way back as CODE:table.column, with * and ? as in a shell.
+	Accept []string
+	// Rehearse does everything before the switch, and then undoes it.
+	Rehearse bool
+}
+
+// DefaultLag is how far the replay may be behind when writes are to be stopped.
+const DefaultLag = 5 * time.Second
+
+// crossing is what one process needs to bring an application from one side to the other.
+type crossing struct {
+	*Migration
+	rec *change.Record
+	// plan is what was copied and is followed; whole is the same with all that the target has when it is in use.
+	plan, whole *convert.Plan
+	o           SwitchOptions
+
+	selects  []*change.Select  // the target's tables, where changes come back from
+	replicas []*change.Replica // the source's, to which they go
+	forward  *feed
+	back     *feed
+	driver   *cutover.Driver
+	// dry says that nothing is followed by this process: gates look at the ledger.
+	dry bool
+}
+
+// crossing opens the record of a copy that is followed.
+func (m *Migration) crossing(ctx context.Context, o SwitchOptions) (*crossing, error) {
+	rec, then, plan, err := m.followable(ctx)
+	if err != nil {
+		return nil, err
+	}
+	in := then.Input
+	in.Options.ForFollow = false
+	whole, err := convert.New(in)
+	if err != nil {
+		return nil, err
+	}
+	c := &crossing{Migration: m, rec: rec, plan: plan, whole: whole, o: o}
+	if c.selects, c.replicas, err = plan.Reverse(); err != nil {
+		return nil, err
+	}
+	c.forward = &feed{log: m.Changes, run: c.runForward}
+	c.back = &feed{log: m.New.Streams(rec), run: c.runBack}
+	c.driver = &cutover.Driver{
+		Journal: m.New.Journal(rec), Forward: c.forwardWay(), Back: c.backWay(), Finisher: finisher{c},
+		Who: m.Who, ID: rand.Text(), Budget: o.Budget, Rehearse: o.Rehearse, Events: m.Events,
+	}
+	return c, nil
+}
+
+// close ends what runs in the background.
+func (c *crossing) close() {
+	c.forward.stop()
+	c.back.stop()
+}
+
+// runForward replays the source's changes.
+func (c *crossing) runForward(ctx context.Context, committed func(change.Mark) error) error {
+	f, err := c.follower(ctx, c.rec, c.plan)
+	if err != nil {
+		return err
+	}
+	f.Prompt = true
+	return c.Migration.catchUp(ctx, c.rec, c.plan, f, committed)
+}
+
+// runBack replays the target's changes.
+func (c *crossing) runBack(ctx context.Context, committed func(change.Mark) error) error {
+	f := &follow.Follower{
+		Source: c.back.log, Target: c.Old, Record: c.rec, Who: c.Who, Retry: c.retry(), Events: c.Events, Prompt: true, Committed: committed,
+	}
+	for i, s := range c.selects {
+		f.Tables = append(f.Tables, &follow.Table{Select: s, Replica: c.replicas[i]})
+	}
+	return f.Run(ctx)
+}
+
+// order is how the fence of either end is made.
+func (c *crossing) order() change.FenceOrder {
+	return change.FenceOrder{Who: c.Who, Users: c.o.Users, Kind: c.o.Fence}
+}
+
+// intent is what the journal keeps of a fence's plan. It is made when the gates have looked.
+func intent(p change.FencePlan) json.RawMessage {
+	b, err := json.Marshal(struct {
+		Fence change.FencePlan `json:"fence"`
+	}{p})
+	if err != nil {
+		return nil // it holds strings alone
+	}
+	return b
+}
+
+// renamed gives counters the names that the tables have on the other end.
+func (c *crossing) renamed(next map[schema.Name]uint64, toTarget bool) map[schema.Name]uint64 {
+	out := map[schema.Name]uint64{}
+	for _, t := range c.plan.Tables {
+		from, to := t.Select.Table.Name, t.Target.Name
+		if !toTarget {
+			from, to = to, from
+		}
+		if n, ok := next[from]; ok {
+			out[to] = n
+		}
+	}
+	return out
+}
+
+// look reads where the application lives.
+func (c *crossing) look(ctx context.Context) (cutover.State, *journal.Log, error) {
+	return c.driver.Look(ctx)
+}
+
+// finisher lets the old side go.
+type finisher struct{ *crossing }
+
+// Finish implements cutover.Finisher.
+func (f finisher) Finish(ctx context.Context, t change.Token) error {
+	f.back.stop()
+	return f.New.Release(ctx, f.rec, t)
+}
+
+// livesOn refuses what only makes sense while the application lives on a side.
+func livesOn(s *cutover.State, side cutover.Side, op, hint string) error {
+	if s.Live == side && s.Phase == cutover.Idle {
+		return nil
+	}
+	if s.Phase == cutover.Finished || s.Phase == cutover.Finishing {
+		return fault.New(fault.Refused, op, fmt.Errorf("the migration is finished: there is no way back any more"), "")
+	}
+	return fault.New(fault.Refused, op, fmt.Errorf("the application lives on the %s side, and a cutover is %s", s.Live, s.Phase), hint)
+}
