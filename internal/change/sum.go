@@ -83,6 +83,8 @@ type SumQuery struct {
 	Mod     uint64
 	Rems    []uint64
 	Buckets uint64
+	// Keys, where there are any, restricts RowSums to the rows with those keys, in canonical text, a text a key column.
+	Keys [][]string
 }
 
 // RemList writes Rems in decimal, parted by commas.
@@ -123,7 +125,7 @@ type Value struct {
 type Summer interface {
 	// Sums returns the groups that have rows, in no order.
 	Sums(ctx context.Context, q *SumQuery) ([]Sum, error)
-	// RowSums returns every row of the query's range or bucket. Callers narrow first.
+	// RowSums returns every row of the query's range, bucket or keys. Callers narrow first.
 	RowSums(ctx context.Context, q *SumQuery) ([]RowSum, error)
 	// Values returns the canonical texts, in the order of q.Columns, of the rows with those
 	// keys (or, without a key, those hashes), in no order; each comes with its RowSum. A

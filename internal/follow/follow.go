@@ -41,6 +41,9 @@ type Follower struct {
 	Prompt bool
 	// Committed, if set, sees every mark that is durable on the target. An error from it ends the follow.
 	Committed func(change.Mark) error
+	// Touch, if set, sees every step before it is applied, also those that a broken connection undoes and that come again. A step is
+	// Touch's only until it returns. See Touched.
+	Touch func(*change.Step)
 	// Retry is how long a lost server is waited for before Run gives up.
 	Retry  time.Duration
 	Events event.Sink

@@ -145,6 +145,9 @@ func (p *pump) apply(ctx context.Context) error {
 		}
 		began := time.Now()
 		if !u.empty() {
+			if p.f.Touch != nil {
+				p.f.Touch(&u.step)
+			}
 			if err := tx.Apply(ctx, &u.step); err != nil {
 				return p.rolledBack(ctx, err)
 			}

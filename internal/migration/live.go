@@ -23,27 +23,43 @@ type LiveOptions struct {
 // VerifyLive compares every table while both sides change, pass after pass, and tells each pass's verdict by an event. It follows the
 // source itself, unless another process does. It returns the report of the last full pass.
 func (m *Migration) VerifyLive(ctx context.Context, o LiveOptions) (*verify.Report, error) {
-	rec, plan, err := m.following(ctx)
+	var last *verify.Report
+	err := m.beside(ctx, func(ctx context.Context, p *lastProof) error {
+		for n := 1; o.Passes == 0 || n <= o.Passes; n++ {
+			began := time.Now()
+			err := m.phase("verify", func() (err error) {
+				last, err = p.Pass(ctx)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			m.emit(passed(n, last, p.at(), time.Since(began)))
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
+	}
+	return last, nil
+}
+
+// beside runs fn while the source is followed: by this process, which then tells the proof what it touches, unless another one does.
+func (m *Migration) beside(ctx context.Context, fn func(context.Context, *lastProof) error) error {
+	rec, plan, err := m.following(ctx)
+	if err != nil {
+		return err
 	}
 	v, err := m.verifier(plan)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	f, err := m.follower(ctx, rec, plan)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	at := newMarks(m.Changes)
 	f.Prompt = true
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		m.keepCurrent(ctx, cancel, at, func(ctx context.Context) error { return m.catchUp(ctx, rec, plan, f, at.reached) }, rec)
-	}()
+	at := newMarks(m.Changes)
 	v.Barrier = func(ctx context.Context) error {
 		end, err := m.Changes.End(ctx)
 		if err != nil {
@@ -51,26 +67,25 @@ func (m *Migration) VerifyLive(ctx context.Context, o LiveOptions) (*verify.Repo
 		}
 		return at.wait(ctx, end)
 	}
-	var last *verify.Report
-	for n := 1; o.Passes == 0 || n <= o.Passes; n++ {
-		began := time.Now()
-		err := m.phase("verify", func() (err error) {
-			last, err = v.Run(ctx)
-			return err
-		})
-		if err != nil {
-			cancel(nil)
-			<-done
-			if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
-				return nil, cause
-			}
-			return nil, err
-		}
-		m.emit(passed(n, last, at.last(), time.Since(began)))
+	p, err := newLastProof(f, v, plan, false, at.last)
+	if err != nil {
+		return err
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		m.keepCurrent(ctx, cancel, at, func(ctx context.Context) error { return m.catchUp(ctx, rec, plan, f, at.reached) }, rec)
+	}()
+	err = fn(ctx, p)
+	cause := context.Cause(ctx)
 	cancel(nil)
 	<-done
-	return last, nil
+	if err != nil && cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return err
 }
 
 // passed tells what a pass has proved, and up to which position.

@@ -151,6 +151,10 @@ func (e *End) RowSums(ctx context.Context, q *change.SumQuery) ([]change.RowSum,
 		query = "SELECT " + p.hash + ", 1, " + strings.Join(keys, ", ") + p.from
 	}
 	var out []change.RowSum
+	if len(q.Keys) > 0 {
+		out, err = e.keySums(ctx, q, query, keys)
+		return out, e.explain(op, err)
+	}
 	err = e.summed(ctx, query, func(rows *sql.Rows) error {
 		r, _, err := scanRow(rows, len(keys), 0)
 		out = append(out, r)
@@ -335,6 +339,10 @@ func keyEquals(c *change.SumColumn, canonical, text string) string {
 		return v + " = " + n.String()
 	}
 	switch t := c.Column.Type.(type) {
+	case schema.Decimal, schema.Date, schema.DateTime, schema.Timestamp:
+		if same := sameValue(c, text); same != "" {
+			return v + " = " + same
+		}
 	case schema.Text:
 		if c.Form.Kind == change.FormText && !c.Form.Long && t.Charset != "" && t.Collation != "" {
 			return v + " = CONVERT(" + quoteString(text) + " USING " + t.Charset + ") COLLATE " + t.Collation
@@ -348,6 +356,25 @@ func keyEquals(c *change.SumColumn, canonical, text string) string {
 		}
 	}
 	return canonical + " = CAST(" + quoteString(text) + " AS BINARY)"
+}
+
+// sameValue is the value that a canonical text stands for, as SQL; nothing where it may stand for others too.
+func sameValue(c *change.SumColumn, text string) string {
+	if len(c.Form.Accepted) > 0 || strings.Trim(text, "-+0123456789.: ") != "" {
+		return ""
+	}
+	switch c.Form.Kind {
+	case change.FormDecimal:
+		if _, ok := new(big.Rat).SetString(text); ok {
+			return text
+		}
+	case change.FormDate:
+		return "CAST('" + text + "' AS DATE)"
+	case change.FormDateTime:
+		return "CAST('" + text + "' AS DATETIME(6))"
+	default:
+	}
+	return ""
 }
 
 func isHex(s string) bool {

@@ -159,7 +159,11 @@ func (e *End) each(ctx context.Context, sql string, args, dest []any, fn func() 
 func (e *End) RowSums(ctx context.Context, q *change.SumQuery) ([]change.RowSum, error) {
 	op := fmt.Sprintf("hash the rows of %s.%s", e.schema, q.Table)
 	extra, names := texts("c", q.Key, text)
-	from, err := e.sumSQL(q).rows(extra, "")
+	where, args, err := ofKeys(q)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", op, err)
+	}
+	from, err := e.sumSQL(q).rows(extra, where)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +176,7 @@ func (e *End) RowSums(ctx context.Context, q *change.SumQuery) ([]change.RowSum,
 		h, n int64
 		key  = make([]*string, len(q.Key))
 	)
-	err = e.each(ctx, sql, nil, append([]any{&h, &n}, pointers(key)...), func() error {
+	err = e.each(ctx, sql, args, append([]any{&h, &n}, pointers(key)...), func() error {
 		sums = append(sums, change.RowSum{Key: keyOf(key), Hash: uint64(h), Rows: n})
 		return nil
 	})
@@ -257,6 +261,22 @@ func (e *End) Values(ctx context.Context, q *change.SumQuery, rows []change.RowS
 	return found, e.fail(fmt.Sprintf("read rows of %s.%s", e.schema, q.Table), err)
 }
 
+// ofKeys is the condition for the query's keys, if it has any.
+func ofKeys(q *change.SumQuery) (where string, args []any, err error) {
+	if len(q.Keys) == 0 {
+		return "", nil, nil
+	}
+	rows := make([]change.RowSum, len(q.Keys))
+	for i, k := range q.Keys {
+		if len(k) != len(q.Key) || len(k) == 0 {
+			return "", nil, fmt.Errorf("a key of %d values for %d columns", len(k), len(q.Key))
+		}
+		rows[i].Key = k
+	}
+	where, args = wanted(q, rows)
+	return where, args, nil
+}
+
 // wanted returns the condition that picks the rows, and its arguments: one array
 // a key column, or one of hashes.
 func wanted(q *change.SumQuery, rows []change.RowSum) (where string, args []any) {
@@ -287,11 +307,30 @@ func wanted(q *change.SumQuery, rows []change.RowSum) (where string, args []any)
 		params = append(params, fmt.Sprintf("$%d::text[]", i+1))
 	}
 	where = fmt.Sprintf("(%s) IN (SELECT * FROM unnest(%s))", strings.Join(exprs, ", "), strings.Join(params, ", "))
-	if t := indexable(q.Key[0]); t != "" && !null {
-		// The canonical text is no index's order; the value it came from is.
-		where = fmt.Sprintf("%s = ANY($1::text[]::%s[]) AND ", quote(q.Key[0].Column.Name), t) + where
+	if !null {
+		where = byIndex(q.Key, params) + where
 	}
 	return where, args
+}
+
+// byIndex is a condition that an index on the key serves, as far as texts can be turned into values again. A canonical text is no
+// index's order; the value it came from is.
+func byIndex(key []change.SumColumn, params []string) string {
+	var names, values []string
+	for i, c := range key {
+		t := indexable(c)
+		if t == "" {
+			break
+		}
+		names, values = append(names, quote(c.Column.Name)), append(values, params[i]+"::"+t+"[]")
+	}
+	switch len(names) {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf("%s = ANY(%s) AND ", names[0], values[0])
+	}
+	return fmt.Sprintf("(%s) IN (SELECT * FROM unnest(%s)) AND ", strings.Join(names, ", "), strings.Join(values, ", "))
 }
 
 // nullable writes a key's text so that IN finds NULL too, which equals nothing as it is.

@@ -18,7 +18,7 @@ const (
 // watched is a row that is looked at again and again.
 type watched struct {
 	suspect
-	spelled string // the source's row at the last look
+	spelled string // the row at the last look, on the side that is written to
 	same    int    // looks in a row at which it was that
 }
 
@@ -68,9 +68,13 @@ func (v *Verifier) look(u unit, w *watched, source, target map[string]change.Row
 		}
 		return false
 	}
+	first, there := s.Values, inSource
+	if v.Back {
+		first, there = d.Values, inTarget
+	}
 	text := "absent"
-	if inSource {
-		text = spelled(t, s.Values)
+	if there {
+		text = spelled(t, first)
 	}
 	if text != w.spelled {
 		w.spelled, w.same = text, 0

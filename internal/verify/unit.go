@@ -139,7 +139,17 @@ func (v *Verifier) queries(u unit) (source, target *change.SumQuery) {
 
 // both runs one question on both sides: at the same time, or with the barrier between them.
 func both[T any](ctx context.Context, v *Verifier, ask func(context.Context, change.Summer, bool) (T, error)) (source, target T, err error) {
-	if v.Barrier != nil {
+	switch {
+	case v.Barrier != nil && v.Back:
+		if target, err = ask(ctx, v.Target, false); err != nil {
+			return source, target, err
+		}
+		if err = v.Barrier(ctx); err != nil {
+			return source, target, err
+		}
+		source, err = ask(ctx, v.Source, true)
+		return source, target, err
+	case v.Barrier != nil:
 		if source, err = ask(ctx, v.Source, true); err != nil {
 			return source, target, err
 		}

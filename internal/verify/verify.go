@@ -50,6 +50,8 @@ type Verifier struct {
 	// ended can have seen. Then the source is read first, the target behind the barrier, and a row that differs is looked
 	// at again, because it may have changed in between.
 	Barrier func(context.Context) error
+	// Back says that it is the target which is written to, and the source that follows: then the target is read first.
+	Back bool
 }
 
 // Report is the outcome of a verification. It covers every table given.

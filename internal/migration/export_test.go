@@ -1,0 +1,23 @@
+package migration
+
+import (
+	"context"
+
+	"github.com/bascule/bascule/internal/cutover"
+)
+
+// LastProof is the last proof, for tests.
+type LastProof = lastProof
+
+var _ cutover.Proof = (*LastProof)(nil)
+
+// Beside runs fn while the source is followed.
+func (m *Migration) Beside(ctx context.Context, fn func(context.Context, *LastProof) error) error {
+	return m.beside(ctx, fn)
+}
+
+// Still returns when the target holds all that was written until now.
+func (p *lastProof) Still(ctx context.Context) error { return p.verifier.Barrier(ctx) }
+
+// Pending returns how much is to be proved.
+func (p *lastProof) Pending() (keys, tables int) { return p.touched.Pending() }
