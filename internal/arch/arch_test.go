@@ -20,7 +20,7 @@ var layers = [][]string{
 	{"mysql", "postgres", "snapshot", "follow", "verify", "cutover"},
 	{"migration"},
 	{"cli"},
-	{"servertest", "crosscheck"},
+	{"servertest", "crosscheck", "storefront"},
 	{"crosscheck/cmd", "acceptance", "crashtest", "arch"},
 }
 

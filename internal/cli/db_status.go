@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bascule/bascule/internal/change"
+	"github.com/bascule/bascule/internal/cutover"
 	"github.com/bascule/bascule/internal/migration"
 	"github.com/bascule/bascule/internal/schema"
 )
@@ -41,6 +42,10 @@ func (a *app) status(cmd *cobra.Command, s *settings) error {
 		doc := newStatusDoc(st)
 		doc.Next = next(cmd, "db copy", "--source URL")
 		switch {
+		case doc.Cutover != nil && doc.Cutover.open():
+			doc.Next = next(cmd, "db cutover", "--source URL", "--abort")
+		case doc.Cutover != nil && doc.Cutover.Live == cutover.New:
+			doc.Next = next(cmd, "db fallback", "--source URL")
 		case doc.Done && doc.Follow != nil:
 			doc.Next = next(cmd, "db follow", "--source URL")
 		case doc.Done:
@@ -65,6 +70,7 @@ type statusDoc struct {
 	Tables   []progressDoc   `json:"tables"`
 	Losses   []lossDoc       `json:"losses"`
 	Follow   *change.Mark    `json:"follow,omitempty"`
+	Cutover  *cutoverDoc     `json:"cutover,omitempty"`
 	Next     string          `json:"next"`
 }
 
@@ -87,6 +93,7 @@ func newStatusDoc(s *migration.Status) *statusDoc {
 	}
 	if s.Follow {
 		d.Follow = &s.Applied
+		d.Cutover = newCutoverDoc(s)
 	}
 	for _, p := range s.Progress {
 		d.Tables = append(d.Tables, progressDoc(p))
@@ -121,6 +128,7 @@ func (d *statusDoc) text(age time.Duration) string {
 	}
 	fmt.Fprintf(&b, "%s %15s %11s\n\n%s", left("total", w), count(rows), size(bytes), lossesText(d.Losses))
 	b.WriteString(d.followText())
+	b.WriteString(d.Cutover.text())
 	fmt.Fprintf(&b, "\nnext: %s\n", d.Next)
 	return b.String()
 }

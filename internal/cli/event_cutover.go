@@ -41,6 +41,19 @@ func stepText(direction, step string, undo bool) string {
 	return text + clean(step)
 }
 
+// gateText says what a condition of a cutover was found to be.
+func gateText(e event.GateSeen) string {
+	text := stepText(e.Direction, "", false) + "gate " + e.Gate + ": "
+	if e.Open {
+		return text + "open: " + clean(e.Saw)
+	}
+	text += "shut: " + clean(e.Saw)
+	if e.Do != "" {
+		text += ". Do: " + clean(e.Do)
+	}
+	return text
+}
+
 // frozenText is the headline of a cutover.
 func frozenText(e event.Frozen) string {
 	if e.Switched {

@@ -37,6 +37,10 @@ func eventText(e event.Event) string {
 		return passedText(e)
 	case event.Retried:
 		return fmt.Sprintf("%s: lost, trying again after %s: %s", clean(e.What), duration(e.After), clean(e.Error))
+	case event.GateSeen:
+		return gateText(e)
+	case event.Waiting:
+		return fmt.Sprintf("%s: waits for %s: %s", e.What, e.For, e.Do)
 	case event.StepStarted:
 		return stepText(e.Direction, e.Step, e.Undo) + ": started"
 	case event.StepDone:

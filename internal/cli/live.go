@@ -70,7 +70,7 @@ func (v *live) Event(e event.Event) {
 // keep returns the line of an event that must not vanish with the view.
 func keep(e event.Event) string {
 	switch e := e.(type) {
-	case event.Difference, event.Retried, event.Passed, event.Altered:
+	case event.Difference, event.Retried, event.Passed, event.Altered, event.GateSeen, event.StepDone, event.StepFailed, event.Frozen, event.Unwatched, event.TookOver, event.Waiting, event.PhaseDone:
 		return eventText(e)
 	case event.Found:
 		if e.Finding.Severity != finding.Info {

@@ -73,9 +73,9 @@ func (p *progress) add(e event.Event, now time.Time) {
 		p.finish(t)
 	case event.Followed:
 		p.followed, p.note = &e, ""
-	case event.Retried, event.Throttled, event.StepStarted, event.StepDone, event.StepFailed, event.Frozen, event.Unwatched, event.TookOver:
+	case event.Retried, event.Throttled, event.StepStarted, event.StepDone, event.StepFailed, event.Frozen, event.Unwatched, event.TookOver, event.Waiting:
 		p.note = eventText(e)
-	case event.PhaseDone, event.Found, event.Difference, event.Passed, event.Altered:
+	case event.PhaseDone, event.Found, event.Difference, event.Passed, event.Altered, event.GateSeen:
 		// The live view has nothing to count in these.
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
@@ -37,11 +38,19 @@ type settings struct {
 	SpoolKey       string            `yaml:"spool-key"`
 	SpoolLimit     string            `yaml:"spool-limit"`
 	ApplyDDL       bool              `yaml:"apply-ddl"`
+	AppUser        []string          `yaml:"app-user"`
+	Fence          string            `yaml:"fence"`
+	Hook           []string          `yaml:"hook"`
+	Webhook        []string          `yaml:"webhook"`
+	Freeze         time.Duration     `yaml:"freeze"`
+	MaxLag         time.Duration     `yaml:"max-lag"`
 
 	config  string
 	types   []string // --type as given: table.column=TYPE
 	spools  bool     // the command may keep the source's binlog
 	follows bool     // it follows, whatever Follow says
+	// rehearse undoes a cutover before its switch.
+	rehearse bool
 }
 
 const (
@@ -119,6 +128,12 @@ func (s *settings) fill(file settings, given func(flag string) bool) {
 	take(&s.SpoolKey, file.SpoolKey, given("spool-key"))
 	take(&s.SpoolLimit, file.SpoolLimit, given("spool-limit"))
 	take(&s.ApplyDDL, file.ApplyDDL, given("apply-ddl"))
+	take(&s.AppUser, file.AppUser, given("app-user"))
+	take(&s.Fence, file.Fence, given("fence"))
+	take(&s.Hook, file.Hook, given("hook"))
+	take(&s.Webhook, file.Webhook, given("webhook"))
+	take(&s.Freeze, file.Freeze, given("freeze"))
+	take(&s.MaxLag, file.MaxLag, given("max-lag"))
 }
 
 func take[T any](to *T, from T, given bool) {
@@ -172,6 +187,7 @@ func readConfig(name string) (settings, error) {
 var configKeys = []string{
 	"source", "source-password", "target", "target-password", "schema", "include", "exclude",
 	"accept", "type", "keep-case", "collation", "lanes", "follow", "spool", "spool-key", "spool-limit", "apply-ddl",
+	"app-user", "fence", "hook", "webhook", "freeze", "max-lag",
 }
 
 // usage is an error of the command line; its hint is the command's help.

@@ -91,7 +91,7 @@ func (a *app) openSource(ctx context.Context, s *settings, needed bool, w *work,
 		return fmt.Errorf("open the source: %w", err)
 	}
 	defer func() { _ = end.Close() }() // it was only read from
-	w.migration.Source, w.migration.Changes = end, end
+	w.migration.Source, w.migration.Changes, w.migration.Old = end, end, end
 	if kept != nil {
 		w.migration.Spool = end
 	}
@@ -121,7 +121,7 @@ func (a *app) openTarget(ctx context.Context, s *settings, w *work, then func(co
 		return fmt.Errorf("open the target: %w", err)
 	}
 	defer end.Close()
-	w.migration.Target, w.migration.Applier = end, end
+	w.migration.Target, w.migration.Applier, w.migration.New = end, end, end
 	return then(ctx)
 }
 

@@ -119,6 +119,15 @@ type (
 		Error string        `json:"error"`
 		After time.Duration `json:"after_ns"`
 	}
+	// GateSeen tells what a condition of a cutover was found to be.
+	GateSeen struct {
+		Direction string `json:"direction"` // forward, back
+		Gate      string `json:"gate"`
+		Open      bool   `json:"open"`
+		Saw       string `json:"saw"`
+		Wants     string `json:"wants,omitempty"`
+		Do        string `json:"do,omitempty"`
+	}
 	// StepStarted opens a step of a cutover; Undo says that the step is taken back.
 	StepStarted struct {
 		Direction string `json:"direction"` // forward, back
@@ -153,6 +162,12 @@ type (
 		From  string    `json:"from"`
 		Since time.Time `json:"since"`
 	}
+	// Waiting says that everything is done that may be done, and whom the move waits for. What is not in use is kept current meanwhile.
+	Waiting struct {
+		What string `json:"what"`
+		For  string `json:"for"`
+		Do   string `json:"do"`
+	}
 	// Throttled says that reading the source waits, and why.
 	Throttled struct {
 		Why string `json:"why"`
@@ -172,12 +187,14 @@ func (Difference) Name() string    { return "difference" }
 func (Followed) Name() string      { return "followed" }
 func (Passed) Name() string        { return "passed" }
 func (Retried) Name() string       { return "retried" }
+func (GateSeen) Name() string      { return "gate_seen" }
 func (StepStarted) Name() string   { return "step_started" }
 func (StepDone) Name() string      { return "step_done" }
 func (StepFailed) Name() string    { return "step_failed" }
 func (Frozen) Name() string        { return "frozen" }
 func (Unwatched) Name() string     { return "unwatched" }
 func (TookOver) Name() string      { return "took_over" }
+func (Waiting) Name() string       { return "waiting" }
 func (Throttled) Name() string     { return "throttled" }
 
 func (PhaseStarted) sealed()  {}
@@ -192,10 +209,12 @@ func (Difference) sealed()    {}
 func (Followed) sealed()      {}
 func (Passed) sealed()        {}
 func (Retried) sealed()       {}
+func (GateSeen) sealed()      {}
 func (StepStarted) sealed()   {}
 func (StepDone) sealed()      {}
 func (StepFailed) sealed()    {}
 func (Frozen) sealed()        {}
 func (Unwatched) sealed()     {}
 func (TookOver) sealed()      {}
+func (Waiting) sealed()       {}
 func (Throttled) sealed()     {}

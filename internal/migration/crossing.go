@@ -31,6 +31,8 @@ type New interface {
 	change.Openable
 	change.Armory
 	Keeper
+	// Durable says in words whether a commit that the server has acknowledged can be lost.
+	Durable(ctx context.Context) (string, error)
 }
 
 // Keeper is a target that keeps the journal, and the way back.
@@ -74,7 +76,9 @@ type crossing struct {
 	replicas []*change.Replica // the source's, to which they go
 	forward  *feed
 	back     *feed
-	driver   *cutover.Driver
+	// The proofs know what the feeds touch.
+	forwardProof, backProof *lastProof
+	driver                  *cutover.Driver
 	// dry says that nothing is followed by this process: gates look at the ledger.
 	dry bool
 }
@@ -95,8 +99,9 @@ func (m *Migration) crossing(ctx context.Context, o SwitchOptions) (*crossing, e
 	if c.selects, c.replicas, err = plan.Reverse(); err != nil {
 		return nil, err
 	}
-	c.forward = &feed{log: m.Changes, run: c.runForward}
-	c.back = &feed{log: m.New.Streams(rec), run: c.runBack}
+	if err := c.feeds(ctx); err != nil {
+		return nil, err
+	}
 	c.driver = &cutover.Driver{
 		Journal: m.New.Journal(rec), Forward: c.forwardWay(), Back: c.backWay(), Finisher: finisher{c},
 		Who: m.Who, ID: rand.Text(), Budget: o.Budget, Rehearse: o.Rehearse, Events: m.Events,
@@ -110,25 +115,41 @@ func (c *crossing) close() {
 	c.back.stop()
 }
 
-// runForward replays the source's changes.
-func (c *crossing) runForward(ctx context.Context, committed func(change.Mark) error) error {
-	f, err := c.follower(ctx, c.rec, c.plan)
+// feeds plans both directions' replays and proofs.
+func (c *crossing) feeds(ctx context.Context) error {
+	forward, err := c.follower(ctx, c.rec, c.plan)
 	if err != nil {
 		return err
 	}
-	f.Prompt = true
-	return c.Migration.catchUp(ctx, c.rec, c.plan, f, committed)
-}
-
-// runBack replays the target's changes.
-func (c *crossing) runBack(ctx context.Context, committed func(change.Mark) error) error {
-	f := &follow.Follower{
-		Source: c.back.log, Target: c.Old, Record: c.rec, Who: c.Who, Retry: c.retry(), Events: c.Events, Prompt: true, Committed: committed,
+	forward.Prompt = true
+	c.forward = &feed{log: c.Changes, run: func(ctx context.Context, committed func(change.Mark) error) error {
+		return c.Migration.catchUp(ctx, c.rec, c.plan, forward, committed)
+	}}
+	back := &follow.Follower{
+		Source: c.New.Streams(c.rec), Target: c.Old, Record: c.rec, Who: c.Who, Retry: c.retry(), Events: c.Events, Prompt: true,
 	}
 	for i, s := range c.selects {
-		f.Tables = append(f.Tables, &follow.Table{Select: s, Replica: c.replicas[i]})
+		back.Tables = append(back.Tables, &follow.Table{Select: s, Replica: c.replicas[i]})
 	}
-	return f.Run(ctx)
+	c.back = &feed{log: back.Source, run: func(ctx context.Context, committed func(change.Mark) error) error {
+		back.Committed = committed
+		return back.Run(ctx)
+	}}
+	if c.forwardProof, err = c.newProof(forward, c.forward, false); err != nil {
+		return err
+	}
+	c.backProof, err = c.newProof(back, c.back, true)
+	return err
+}
+
+// newProof plans the proof of a feed.
+func (c *crossing) newProof(f *follow.Follower, feed *feed, back bool) (*lastProof, error) {
+	v, err := c.verifier(c.plan)
+	if err != nil {
+		return nil, err
+	}
+	v.Barrier, v.Back = feed.catchUp, back
+	return newLastProof(f, v, c.plan, back, feed.last)
 }
 
 // order is how the fence of either end is made.
@@ -160,11 +181,6 @@ func (c *crossing) renamed(next map[schema.Name]uint64, toTarget bool) map[schem
 		}
 	}
 	return out
-}
-
-// look reads where the application lives.
-func (c *crossing) look(ctx context.Context) (cutover.State, *journal.Log, error) {
-	return c.driver.Look(ctx)
 }
 
 // finisher lets the old side go.

@@ -107,3 +107,23 @@ func (f *feed) catchUp(ctx context.Context) error {
 	_, err = f.reach(ctx, p)
 	return err
 }
+
+// last returns the last mark that is durable.
+func (f *feed) last() change.Mark {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.marks == nil {
+		return change.Mark{}
+	}
+	return f.marks.last()
+}
+
+// wait returns when the feed ends, or ctx does.
+func (f *feed) wait(ctx context.Context) error {
+	select {
+	case <-f.ended:
+		return f.failed()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

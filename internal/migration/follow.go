@@ -1,6 +1,7 @@
 package migration
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/convert"
+	"github.com/bascule/bascule/internal/cutover"
 	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/follow"
 	"github.com/bascule/bascule/internal/snapshot"
@@ -43,6 +45,9 @@ func (m *Migration) followOn(ctx context.Context, until func() change.Position) 
 	if err != nil {
 		return err
 	}
+	if err := m.onSource(ctx, rec); err != nil {
+		return err
+	}
 	// The source may have been altered since, by statements that the log will come to.
 	ahead := m.unaltered(ctx, then.Filter, plan, opFollow)
 	if ahead != nil && fault.ClassOf(ahead) != fault.Refused {
@@ -67,6 +72,15 @@ func (m *Migration) followOn(ctx context.Context, until func() change.Position) 
 		}
 		return ahead
 	})
+}
+
+// onSource refuses to follow the source while the application lives on the target.
+func (m *Migration) onSource(ctx context.Context, rec *change.Record) error {
+	s, _, err := m.journal(ctx, rec)
+	if err != nil || s.Live == cutover.Old {
+		return err
+	}
+	return fault.New(fault.Refused, opFollow, errors.New("the application lives on the target since a cutover"), "bascule db fallback lets its changes flow back to the source")
 }
 
 // following opens the record of a copy that is at its end and was made to be followed.
@@ -96,17 +110,22 @@ func (m *Migration) followable(ctx context.Context) (*change.Record, *stored, *c
 			fmt.Errorf("the copy into schema %q was made with foreign keys and unique indexes, on which changes of a source in use fail", rec.Schema),
 			"begin anew: bascule db drop, then bascule db copy --follow")
 	}
-	done, err := m.Target.Progress(ctx, rec.Schema)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	for _, p := range done {
-		if p.Walking || p.ChunksDone < p.Chunks {
-			return nil, nil, nil, fault.New(fault.Refused, opFollow, fmt.Errorf("table %q is not copied yet", p.Table),
-				"finish the copy first, by running the bascule db copy that began it; bascule db status tells how far it is")
-		}
+	if left, err := m.copying(ctx, rec); err != nil || left {
+		return nil, nil, nil, cmp.Or(err, fault.New(fault.Refused, opFollow, errors.New("the copy is not at its end"),
+			"finish it first, by running the bascule db copy that began it; bascule db status tells how far it is"))
 	}
 	return rec, then, plan, nil
+}
+
+// copying reports whether rows are still to be copied.
+func (m *Migration) copying(ctx context.Context, rec *change.Record) (bool, error) {
+	done, err := m.Target.Progress(ctx, rec.Schema)
+	for _, p := range done {
+		if p.Walking || p.ChunksDone < p.Chunks {
+			return true, err
+		}
+	}
+	return false, err
 }
 
 // follower plans the replay.

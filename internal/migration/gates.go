@@ -12,13 +12,14 @@ import (
 	"github.com/bascule/bascule/internal/event"
 	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/finding"
+	"github.com/bascule/bascule/internal/journal"
 )
 
 // The names of the gates.
 const (
 	gateCopied  = "copied"
 	gateLag     = "lag"
-	gateVerify  = "verified"
+	gateVerify  = "verified" // as lastProof.Gate has it
 	gateLosses  = "losses"
 	gateFence   = "fence"
 	gateWayBack = "way back"
@@ -33,6 +34,14 @@ type gates struct {
 	fencer  change.Fencer
 	feed    *feed
 	applied change.Applier // the end that the feed leads to
+	proof   *lastProof
+}
+
+func (g *gates) direction() journal.Direction {
+	if g.side == cutover.New {
+		return journal.Back
+	}
+	return journal.Forward
 }
 
 // Look implements cutover.Gates.
@@ -121,16 +130,10 @@ func (g *gates) ledgerReaches(ctx context.Context, p change.Position) error {
 
 // verified: a full pass was clean, and what changed since is known.
 func (g *gates) verified(context.Context) (cutover.Gate, error) {
-	x := cutover.Gate{Name: gateVerify, Wants: "a full pass over all rows without a difference"}
 	if g.dry {
-		x.Open, x.Saw = true, "the cutover makes the pass itself before it stops writes"
-		return x, nil
+		return cutover.Gate{Name: gateVerify, Open: true, Saw: "a full pass over all rows is made before writes are stopped"}, nil
 	}
-	x.Open, x.Saw = g.proof.clean()
-	if !x.Open {
-		x.Do = "bascule db verify --live shows what differs; --repair copies it again"
-	}
-	return x, nil
+	return g.proof.Gate(), nil
 }
 
 // losses: whatever may be lost on the way back was accepted by name.
@@ -205,7 +208,7 @@ func (g *gates) fence(ctx context.Context) (cutover.Gate, error) {
 func shutBy(x *cutover.Gate, err error) (shut bool, _ error) {
 	switch fault.ClassOf(err) {
 	case fault.Refused, fault.Privilege, fault.Unsupported, fault.Usage, fault.Resource, fault.Busy, fault.Difference:
-		x.Saw, x.Do = err.Error(), fault.Hint(err)
+		x.Saw, x.Do = err.Error(), fault.HintOf(err)
 		return true, nil
 	}
 	return false, err

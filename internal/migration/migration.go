@@ -13,9 +13,11 @@ import (
 
 	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/convert"
+	"github.com/bascule/bascule/internal/cutover"
 	"github.com/bascule/bascule/internal/event"
 	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/finding"
+	"github.com/bascule/bascule/internal/journal"
 	"github.com/bascule/bascule/internal/schema"
 )
 
@@ -28,6 +30,9 @@ type Migration struct {
 	// Changes and Applier are the same two ends, for Follow: where changes come from, and where they go.
 	Changes change.Log
 	Applier change.Applier
+	// Old and New are the same two ends once more, for a cutover and a fallback.
+	Old Old
+	New New
 	// Spool keeps the source's log while a copy that is to be followed runs, and while its follow is behind; nil leaves it to the source.
 	Spool Spooler
 	// Who names this process to others that want to follow the same migration.
@@ -147,6 +152,9 @@ type Status struct {
 	// Follow says that the copy was made to be followed, Applied how far it is.
 	Follow  bool
 	Applied change.Mark
+	// Cutover is where the application lives and what an attempt to move it has come to; Driver who drives one now, Watcher who stands by.
+	Cutover         cutover.State
+	Driver, Watcher journal.Holder
 }
 
 // Status reads the ledger. It needs the target only.
@@ -169,10 +177,33 @@ func (m *Migration) Status(ctx context.Context) (*Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.Follow = then.Options.ForFollow; s.Follow {
-		s.Applied, err = m.Applier.Applied(ctx, r)
+	if s.Follow = then.Options.ForFollow; !s.Follow {
+		return s, nil
 	}
-	return s, err
+	if s.Applied, err = m.Applier.Applied(ctx, r); err != nil {
+		return s, err
+	}
+	var log *journal.Log
+	if s.Cutover, log, err = m.journal(ctx, r); err != nil {
+		return s, err
+	}
+	if log.Driven() {
+		s.Driver = log.Driver
+	}
+	if log.Watched() {
+		s.Watcher = log.Watcher
+	}
+	return s, nil
+}
+
+// journal reads what became of the migration's cutovers.
+func (m *Migration) journal(ctx context.Context, r *change.Record) (cutover.State, *journal.Log, error) {
+	log, err := m.New.Journal(r).Read(ctx)
+	if err != nil {
+		return cutover.State{}, nil, err
+	}
+	s, err := cutover.Fold(log.Entries)
+	return s, log, err
 }
 
 // Drop removes what the migration made on the target and returns what that was, or

@@ -11,7 +11,7 @@ import (
 // forwardWay leads from the source to the target.
 func (c *crossing) forwardWay() *cutover.Way {
 	w := &cutover.Way{
-		Reverse: armed{c}, Fence: c.Old.Fence(c.rec, c.order()), Drain: drain{c.forward}, Proof: standing{c},
+		Reverse: armed{c}, Fence: c.Old.Fence(c.rec, c.order()), Drain: drain{c.forward}, Proof: c.forwardProof,
 		Target: &stand{
 			opening: c.New.Opening(c.rec, c.whole.Target), leave: c.forward,
 			next: func(ctx context.Context) (map[schema.Name]uint64, error) {
@@ -21,14 +21,14 @@ func (c *crossing) forwardWay() *cutover.Way {
 		},
 		Opener: opener{c.New.Fence(c.rec, c.order())}, Hooks: c.o.Hooks,
 	}
-	w.Gates = &gates{crossing: c, way: w, fencer: c.Old, feed: c.forward, applied: c.Applier, side: cutover.Old}
+	w.Gates = &gates{crossing: c, way: w, fencer: c.Old, feed: c.forward, applied: c.Applier, side: cutover.Old, proof: c.forwardProof}
 	return w
 }
 
 // backWay leads from the target to the source.
 func (c *crossing) backWay() *cutover.Way {
 	w := &cutover.Way{
-		Reverse: kept{c}, Fence: c.New.Fence(c.rec, c.order()), Drain: drain{c.back}, Proof: standing{c},
+		Reverse: kept{c}, Fence: c.New.Fence(c.rec, c.order()), Drain: drain{c.back}, Proof: c.backProof,
 		Target: &stand{
 			opening: c.Old.Opening(c.rec, c.plan.Source), leave: c.back,
 			next: func(ctx context.Context) (map[schema.Name]uint64, error) {
@@ -38,7 +38,7 @@ func (c *crossing) backWay() *cutover.Way {
 		},
 		Opener: opener{c.Old.Fence(c.rec, c.order())}, Hooks: c.o.Hooks,
 	}
-	w.Gates = &gates{crossing: c, way: w, fencer: c.New, feed: c.back, applied: c.Old, side: cutover.New}
+	w.Gates = &gates{crossing: c, way: w, fencer: c.New, feed: c.back, applied: c.Old, side: cutover.New, proof: c.backProof}
 	return w
 }
 
@@ -71,7 +71,9 @@ func (a armed) Feed(ctx context.Context, t change.Token, from change.Position) e
 type kept struct{ *crossing }
 
 // Arm returns the end of the source's log: nobody but the replay writes there, and what that writes does not come back.
-func (k kept) Arm(ctx context.Context, _ change.Token) (change.Position, error) { return k.Changes.End(ctx) }
+func (k kept) Arm(ctx context.Context, _ change.Token) (change.Position, error) {
+	return k.Changes.End(ctx)
+}
 
 // Disarm has nothing to take back.
 func (k kept) Disarm(context.Context, change.Token) error { return nil }
@@ -117,7 +119,9 @@ func (c *crossing) begin(ctx context.Context, f *feed, applied change.Applier, s
 type drain struct{ feed *feed }
 
 // Drain implements cutover.Drain.
-func (d drain) Drain(ctx context.Context, p change.Position) (change.Mark, error) { return d.feed.reach(ctx, p) }
+func (d drain) Drain(ctx context.Context, p change.Position) (change.Mark, error) {
+	return d.feed.reach(ctx, p)
+}
 
 // stand is the end that will be opened. leave is the feed that has led to it.
 type stand struct {
@@ -140,7 +144,9 @@ func (s *stand) Prepare(ctx context.Context, t change.Token) error {
 func (s *stand) Restore(ctx context.Context, t change.Token) error { return s.opening.Restore(ctx, t) }
 
 // Validate implements cutover.Target.
-func (s *stand) Validate(ctx context.Context, t change.Token) error { return s.opening.Validate(ctx, t) }
+func (s *stand) Validate(ctx context.Context, t change.Token) error {
+	return s.opening.Validate(ctx, t)
+}
 
 // opener opens an end by lowering its fence.
 type opener struct{ fence change.Fence }
