@@ -64,6 +64,11 @@ bench-follow: build ## follow: bascule and a native replica apply the same backl
 	testbed/install mariadb postgres15
 	bench/follow
 
+.PHONY: bench-cutover
+bench-cutover: build ## cutover: an application moves to and fro under load, and the write freeze is timed
+	testbed/install mariadb postgres15
+	bench/cutover
+
 .PHONY: crash
 crash: servers-up ## 100 random kill -9 during shared copies (long)
 	BASCULE_CRASHES=$${BASCULE_CRASHES:-100} go test -count=1 -timeout 3h -v -run TestKill ./internal/crashtest
