@@ -46,8 +46,8 @@ var (
 // machine they run on; it goes when the connection goes.
 func (e *End) Applying(ctx context.Context, r *change.Record, who string, tables []*change.Replica, fn func(context.Context, change.Session) error) error {
 	return e.withWriter(ctx, func(ctx context.Context, w *reader) error {
-		s := &applySession{e: e, r: w, migration: r.ID, lock: "bascule/" + strconv.FormatInt(r.ID, 10), stmts: applyStmts{conn: w.conn}}
-		if err := e.makeLedger(ctx, w, ledgerTables); err != nil {
+		s := &applySession{e: e, r: w, migration: r.ID, lock: applierLock(r.ID), stmts: applyStmts{conn: w.conn}}
+		if err := e.makeLedger(ctx, w); err != nil {
 			return err
 		}
 		if err := s.hold(ctx, who); err != nil {
@@ -63,24 +63,27 @@ func (e *End) Applying(ctx context.Context, r *change.Record, who string, tables
 		if err := s.plan(ctx, tables); err != nil {
 			return err
 		}
+		// From here on the first statement opens a transaction: Begin has one to run anyway.
+		if err := w.exec(ctx, "SET autocommit = 0"); err != nil {
+			return e.explain("begin to apply changes", err)
+		}
 		return fn(ctx, s)
 	})
 }
 
+// applierLock is the name of the user lock of those who apply changes for a migration.
+func applierLock(migration int64) string { return "bascule/" + strconv.FormatInt(migration, 10) }
+
 // hold takes the lock and writes down who has it.
 func (s *applySession) hold(ctx context.Context, who string) error {
 	op := "hold the way back into " + s.e.cfg.label()
-	got, err := s.r.row(ctx, "SELECT GET_LOCK("+quoteString(s.lock)+", 0)")
-	if err != nil {
-		return s.e.explain(op, err)
+	if err := s.e.holdApplier(ctx, s.r, s.migration, op); err != nil {
+		return err
 	}
-	if got[0] != "1" {
-		return s.busy(ctx, op)
-	}
-	err = s.r.exec(ctx, fmt.Sprintf("INSERT INTO %s (migration, direction, position, holder, since, updated) VALUES (%d, %s, '', %s, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))"+
+	err := s.r.exec(ctx, fmt.Sprintf("INSERT INTO %s (migration, direction, position, holder, since, updated) VALUES (%d, %s, '', %s, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))"+
 		" ON DUPLICATE KEY UPDATE holder = VALUES(holder), since = VALUES(since)",
 		s.e.ledger("apply"), s.migration, quoteString(directionBack), quoteString(firstRunes(who, 255))))
-	return s.e.explainWrite(op, err, ledgerRights, quote(s.e.ledgerName)+".*")
+	return s.e.failLedger(op, err)
 }
 
 // firstRunes keeps a text within a column of that many characters.
@@ -91,12 +94,17 @@ func firstRunes(s string, n int) string {
 	return s
 }
 
-// busy says who holds the lock.
-func (s *applySession) busy(ctx context.Context, op string) error {
-	rows, err := s.r.rows(ctx, fmt.Sprintf("SELECT holder, since, IS_USED_LOCK(%s) FROM %s WHERE migration = %d AND direction = %s",
-		quoteString(s.lock), s.e.ledger("apply"), s.migration, quoteString(directionBack)))
+// holdApplier takes the lock of those who apply changes, without waiting. When another has it, the error is fault.Busy and says who.
+func (e *End) holdApplier(ctx context.Context, r *reader, migration int64, op string) error {
+	lock := quoteString(applierLock(migration))
+	got, err := r.row(ctx, "SELECT GET_LOCK("+lock+", 0)")
+	if err != nil || got[0] == "1" {
+		return e.explain(op, err)
+	}
+	rows, err := r.rows(ctx, fmt.Sprintf("SELECT holder, since, IS_USED_LOCK(%s) FROM %s WHERE migration = %d AND direction = %s",
+		lock, e.ledger("apply"), migration, quoteString(directionBack)))
 	if err != nil {
-		return s.e.explain(op, err)
+		return e.explain(op, err)
 	}
 	if len(rows) == 0 {
 		return fault.New(fault.Busy, op, errors.New("another process is about to hold it"), "try again")
@@ -108,7 +116,7 @@ func (s *applySession) busy(ctx context.Context, op string) error {
 	return fault.New(fault.Busy, op, fmt.Errorf("%s has held it since %s UTC", rows[0][0], rows[0][1]), hint)
 }
 
-// release lets go of the lock at once: the server may take a moment to notice that the connection is closed.
+// release ends what is open and lets go of the lock.
 func (s *applySession) release(ctx context.Context) {
 	if s.r.conn.Closed() {
 		return
@@ -120,9 +128,7 @@ func (s *applySession) release(ctx context.Context) {
 		s.e.log.DebugContext(ctx, "roll back at the end", "error", err)
 		return
 	}
-	if _, err := s.r.rows(ctx, "DO RELEASE_LOCK("+quoteString(s.lock)+")"); err != nil {
-		s.e.log.DebugContext(ctx, "release the lock", "error", err)
-	}
+	s.r.unlock(ctx, s.lock)
 }
 
 // durable learns the server's limits, and warns where a commit that it has acknowledged may be lost.
@@ -143,7 +149,11 @@ func (s *applySession) durable(ctx context.Context) error {
 
 // Mark returns what was saved last.
 func (s *applySession) Mark(ctx context.Context) (change.Mark, error) {
-	return s.e.mark(ctx, s.r, s.migration)
+	m, err := s.e.mark(ctx, s.r, s.migration)
+	if err == nil && !s.open { // reading has opened a transaction
+		err = s.e.explain("read how far the way back is", s.r.exec(ctx, "ROLLBACK"))
+	}
+	return m, err
 }
 
 // Applied returns what was saved last, whoever applies; a Mark whose Position is empty when nothing was.
@@ -179,16 +189,29 @@ func (e *End) mark(ctx context.Context, r *reader, migration int64) (m change.Ma
 	return m, nil
 }
 
-// Begin opens a transaction.
+// Begin opens a transaction by changing the ledger's row: by that as its first change the feed of this end knows, in the log, what
+// came from the other side. The value differs from the one before in any case, else the server would log nothing.
 func (s *applySession) Begin(ctx context.Context) (change.Applying, error) {
+	const op = "begin a transaction of changes"
 	if s.open {
 		return nil, errors.New("begin a transaction of changes: one is open")
 	}
-	if err := s.r.exec(ctx, "START TRANSACTION"); err != nil {
-		return nil, s.e.explain("begin a transaction of changes", err)
-	}
 	s.open = true
+	res, err := s.r.conn.Exec(ctx, fmt.Sprintf("UPDATE %s SET updated = IF(updated = UTC_TIMESTAMP(6), updated + INTERVAL 1 MICROSECOND, UTC_TIMESTAMP(6)) WHERE migration = %d AND direction = %s",
+		s.e.ledger("apply"), s.migration, quoteString(directionBack)))
+	switch {
+	case err != nil:
+		return nil, s.e.failLedger(op, err)
+	case res.AffectedRows != 1:
+		return nil, s.lost(op)
+	}
 	return s, nil
+}
+
+// lost is the error for a row of the ledger that is not there any more.
+func (s *applySession) lost(op string) error {
+	return fault.New(fault.Refused, op, fmt.Errorf("the ledger in %s has no row of migration %d", quote(s.e.ledgerName), s.migration),
+		"somebody removed it while changes were applied; what was applied so far is not known any more")
 }
 
 // Rollback ends an open transaction. A broken connection has ended it already.
@@ -212,18 +235,17 @@ func (s *applySession) Commit(ctx context.Context, m change.Mark) error {
 	res, err := s.r.conn.Exec(ctx, fmt.Sprintf("UPDATE %s SET position = %s, at = %s, txns = %d, row_count = %d, updated = UTC_TIMESTAMP(6) WHERE migration = %d AND direction = %s",
 		s.e.ledger("apply"), quoteString(string(m.Position)), instant(m.Time), m.Txns, m.Rows, s.migration, quoteString(directionBack)))
 	if err != nil {
-		return s.e.explainWrite("save how far the way back is", err, ledgerRights, quote(s.e.ledgerName)+".*")
+		return s.e.failLedger("save how far the way back is", err)
 	}
 	if res.AffectedRows != 1 {
-		return fault.New(fault.Refused, "save how far the way back is", fmt.Errorf("the ledger in %s has no row of migration %d", quote(s.e.ledgerName), s.migration),
-			"somebody removed it while changes were applied; what was applied so far is not known any more")
+		return s.lost("save how far the way back is")
 	}
 	s.open = false
 	if err := s.r.exec(ctx, "COMMIT"); err != nil {
 		if _, ok := errors.AsType[*wire.ConnError](err); ok {
 			return fault.New(fault.Connect, op, fmt.Errorf("nobody knows whether it was carried out: %w", err), "read the mark again")
 		}
-		return s.e.explainWrite(op, err, ledgerRights, quote(s.e.ledgerName)+".*")
+		return s.e.failLedger(op, err)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,6 +40,11 @@ var ledgerTables = []string{
 	`saved_event (migration BIGINT NOT NULL, db VARCHAR(64) NOT NULL, name VARCHAR(64) NOT NULL, definer VARCHAR(288) NOT NULL,
 		sql_mode TEXT NOT NULL, time_zone VARCHAR(64) NOT NULL, charset VARCHAR(64) NOT NULL, collation_connection VARCHAR(64) NOT NULL,
 		PRIMARY KEY (migration, db, name))`,
+	// The highest epoch that was shown here. It stays as long as the migration lives, also when nothing of a cutover is left.
+	`token (migration BIGINT NOT NULL PRIMARY KEY, epoch BIGINT NOT NULL)`,
+	`fence (migration BIGINT NOT NULL PRIMARY KEY, memory LONGTEXT NOT NULL, raised BOOLEAN NOT NULL DEFAULT FALSE, driver VARCHAR(255) NOT NULL,
+		since DATETIME(6) NOT NULL)`,
+	`marker (migration BIGINT NOT NULL PRIMARY KEY, seq BIGINT NOT NULL, at DATETIME(6) NOT NULL)`,
 }
 
 // ledgerRights is what the account needs on the ledger's database.
@@ -60,32 +66,32 @@ func (e *End) withWriter(ctx context.Context, fn func(context.Context, *reader) 
 }
 
 // makeLedger makes those tables of the ledger that are missing.
-func (e *End) makeLedger(ctx context.Context, r *reader, tables []string) error {
+func (e *End) makeLedger(ctx context.Context, r *reader) error {
 	op := "make the ledger in " + quote(e.ledgerName)
-	for _, t := range tables {
+	rows, err := r.rows(ctx, "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = "+quoteString(string(e.ledgerName)))
+	if err != nil {
+		return e.explain(op, err)
+	}
+	for _, t := range ledgerTables {
 		name, columns, _ := strings.Cut(t, " ")
-		_, err := r.rows(ctx, "SELECT 1 FROM "+e.ledger(name)+" LIMIT 0")
-		code, _ := serverCode(err)
-		switch code {
-		case 0:
-			if err != nil {
-				return e.explain(op, err)
-			}
+		if slices.ContainsFunc(rows, func(v []string) bool { return v[0] == name }) {
 			continue
-		case 1049, 1146, 1044, 1142: // no database, no table, or no right, which servers say instead of either
-		default:
-			return e.explain(op, err)
 		}
 		for _, s := range []string{
 			"CREATE DATABASE IF NOT EXISTS " + quote(e.ledgerName) + " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
 			"CREATE TABLE IF NOT EXISTS " + e.ledger(name) + " " + columns + " ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
 		} {
 			if err := r.exec(ctx, s); err != nil {
-				return e.explainWrite(op, err, ledgerRights, quote(e.ledgerName)+".*")
+				return e.failLedger(op, err)
 			}
 		}
 	}
 	return nil
+}
+
+// failLedger explains an error of a statement on the ledger.
+func (e *End) failLedger(op string, err error) error {
+	return e.explainWrite(op, err, ledgerRights, quote(e.ledgerName)+".*")
 }
 
 // explainWrite is explain for a statement that needs more than SELECT: a refusal names the rights that it needs.

@@ -59,17 +59,20 @@ func TestSaved(t *testing.T) {
 		e, rec, ctx := applyEnd(t, src), newRecord(), t.Context()
 		triggers, events := triggersAsShown(t, s, src), eventsAsShown(t, s, src)
 		tables := []schema.Name{"t"}
+		db, err := e.Inspect(ctx, change.Filter{Include: []string{"t"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := e.Opening(rec, db)
+		restoreEvents := func(ctx context.Context, w *reader) error { return e.restoreEvents(ctx, w, rec) }
 		tb := verbatim("t", []int{0}, "id", "v", "w")
 
-		err := e.Applying(ctx, rec, "test", []*change.Replica{tb}, func(context.Context, change.Session) error { return nil })
+		err = e.Applying(ctx, rec, "test", []*change.Replica{tb}, func(context.Context, change.Session) error { return nil })
 		if fault.ClassOf(err) != fault.Refused || !strings.Contains(err.Error(), "trigger second on t") || !strings.Contains(err.Error(), "event once") || strings.Contains(err.Error(), "untouched") {
 			t.Errorf("an end that is not passive: %v", err)
 		}
 		for range 2 {
-			if err := e.SaveTriggers(ctx, rec, tables); err != nil {
-				t.Fatal(err)
-			}
-			if err := e.DisableEvents(ctx, rec); err != nil {
+			if err := o.Restore(ctx, 1); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -82,10 +85,10 @@ func TestSaved(t *testing.T) {
 		}, tb)
 		want(t, s, src, "SELECT * FROM t", "1 1 w")
 		for range 2 {
-			if err := e.RestoreTriggers(ctx, rec); err != nil {
+			if err := o.Prepare(ctx, 1, nil); err != nil {
 				t.Fatal(err)
 			}
-			if err := e.RestoreEvents(ctx, rec); err != nil {
+			if err := e.guarded(ctx, rec, 1, "test", restoreEvents); err != nil {
 				t.Fatal(err)
 			}
 			equal(t, "triggers", triggersAsShown(t, s, src), triggers)
@@ -113,7 +116,7 @@ func TestSaved(t *testing.T) {
 			}); err != nil {
 				t.Fatal(err)
 			}
-			if err := e.RestoreTriggers(ctx, rec); err != nil {
+			if err := o.Prepare(ctx, 1, nil); err != nil {
 				t.Fatal(err)
 			}
 			equal(t, "triggers after a crash", triggersAsShown(t, s, src), triggers)

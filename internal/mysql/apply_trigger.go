@@ -26,49 +26,47 @@ func (e *End) definerRights() string {
 	return "SUPER"
 }
 
+// trustHint lets an account without SUPER make triggers on a server that writes a log.
+const trustHint = "SET GLOBAL log_bin_trust_function_creators = 1; (on RDS and Aurora in the parameter group)"
+
 // explainDefinition is explain for statements that make or alter triggers and events.
 func (e *End) explainDefinition(op string, err error, right string) error {
 	switch code, _ := serverCode(err); code {
 	case 1227:
 		return fault.New(fault.Privilege, op, err, e.grant(e.definerRights(), "*.*", ""))
 	case 1419:
-		return fault.New(fault.Privilege, op, err, "SET GLOBAL log_bin_trust_function_creators = 1; (on RDS and Aurora in the parameter group)")
+		return fault.New(fault.Privilege, op, err, trustHint)
 	}
 	return e.explainWrite(op, err, right, quote(e.cfg.Database)+".*")
 }
 
-// SaveTriggers saves the triggers of tables in the ledger and drops them, so that they do not act on changes that are applied.
+// saveTriggers saves the triggers of tables in the ledger and drops them, so that they do not act on changes that are applied.
 // Whatever it needs to make them again later is tried first. Run again after a crash, it goes on; run twice, it does nothing.
-func (e *End) SaveTriggers(ctx context.Context, r *change.Record, tables []schema.Name) error {
+func (e *End) saveTriggers(ctx context.Context, w *reader, r *change.Record, tables []schema.Name) error {
 	const op = "save the triggers"
 	if err := e.mustSee(ctx, op, "TRIGGER"); err != nil {
 		return err
 	}
-	return e.withWriter(ctx, func(ctx context.Context, w *reader) error {
-		if err := e.makeLedger(ctx, w, ledgerTables); err != nil {
+	found, err := w.triggers(ctx, e.cfg.Database, tables)
+	if err != nil {
+		return e.explain(op, err)
+	}
+	for _, d := range found {
+		if err := e.saveTrigger(ctx, w, r.ID, d); err != nil {
 			return err
 		}
-		found, err := w.triggers(ctx, e.cfg.Database, tables)
-		if err != nil {
-			return e.explain(op, err)
+	}
+	if err := e.tryDefiners(ctx, w, found); err != nil {
+		return err
+	}
+	// From the last to the first: then those that a crash leaves are the first of their order, and the others can follow them.
+	slices.SortStableFunc(found, func(a, b *definition) int { return b.order - a.order })
+	for _, d := range found {
+		if err := w.exec(ctx, "DROP TRIGGER IF EXISTS "+quote(e.cfg.Database)+"."+quote(schema.Name(d.name))); err != nil {
+			return e.explainDefinition("drop trigger "+d.name, err, "TRIGGER")
 		}
-		for _, d := range found {
-			if err := e.saveTrigger(ctx, w, r.ID, d); err != nil {
-				return err
-			}
-		}
-		if err := e.tryDefiners(ctx, w, found); err != nil {
-			return err
-		}
-		// From the last to the first: then those that a crash leaves are the first of their order, and the others can follow them.
-		slices.SortStableFunc(found, func(a, b *definition) int { return b.order - a.order })
-		for _, d := range found {
-			if err := w.exec(ctx, "DROP TRIGGER IF EXISTS "+quote(e.cfg.Database)+"."+quote(schema.Name(d.name))); err != nil {
-				return e.explainDefinition("drop trigger "+d.name, err, "TRIGGER")
-			}
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // saveTrigger writes one trigger into the ledger.
@@ -88,7 +86,7 @@ func (e *End) saveTrigger(ctx context.Context, w *reader, migration int64, d *de
 	err = w.exec(ctx, "REPLACE INTO "+e.ledger("saved_trigger")+" (migration, db, name, tbl, action_order, definer, sql_mode, charset, collation_connection, body) VALUES ("+
 		fmt.Sprintf("%d, %s, %s, %s, %d, %s, %s, %s, %s, %s)", migration, quoteString(string(e.cfg.Database)), quoteString(d.name), quoteString(d.table), d.order,
 			quoteString(d.definer), quoteString(d.mode), quoteString(d.charset), quoteString(d.collation), quoteBytes(d.body)))
-	return e.explainWrite(op, err, ledgerRights, quote(e.ledgerName)+".*")
+	return e.failLedger(op, err)
 }
 
 // body reads a trigger's text as the bytes that it was written in: converted to another character set and back, it might not be
@@ -141,23 +139,20 @@ func (e *End) tryDefiners(ctx context.Context, w *reader, found []*definition) e
 	return nil
 }
 
-// RestoreTriggers makes the saved triggers again, each exactly as it was, in their order, and then forgets them. Those that are there
+// restoreTriggers makes the saved triggers again, each exactly as it was, in their order, and then forgets them. Those that are there
 // already are left alone; one that is there and differs is fault.Refused.
-func (e *End) RestoreTriggers(ctx context.Context, r *change.Record) error {
+func (e *End) restoreTriggers(ctx context.Context, w *reader, r *change.Record) error {
 	const op = "restore the triggers"
-	return e.withWriter(ctx, func(ctx context.Context, w *reader) error {
-		saved, err := e.savedTriggers(ctx, w, r.ID)
-		if err != nil || len(saved) == 0 {
-			return e.explain(op, err)
+	saved, err := e.savedTriggers(ctx, w, r.ID)
+	if err != nil || len(saved) == 0 {
+		return e.explain(op, err)
+	}
+	for _, d := range saved {
+		if err := e.restoreTrigger(ctx, w, d); err != nil {
+			return err
 		}
-		for _, d := range saved {
-			if err := e.restoreTrigger(ctx, w, d); err != nil {
-				return err
-			}
-		}
-		err = w.exec(ctx, fmt.Sprintf("DELETE FROM %s WHERE migration = %d AND db = %s", e.ledger("saved_trigger"), r.ID, quoteString(string(e.cfg.Database))))
-		return e.explainWrite(op, err, ledgerRights, quote(e.ledgerName)+".*")
-	})
+	}
+	return e.failLedger(op, w.exec(ctx, fmt.Sprintf("DELETE FROM %s WHERE migration = %d AND db = %s", e.ledger("saved_trigger"), r.ID, quoteString(string(e.cfg.Database)))))
 }
 
 // absent reports whether an error says that the ledger has never been made.
@@ -169,9 +164,6 @@ func absent(err error) bool {
 func (e *End) savedTriggers(ctx context.Context, w *reader, migration int64) ([]*definition, error) {
 	rows, err := w.rows(ctx, fmt.Sprintf("SELECT name, tbl, action_order, definer, sql_mode, charset, collation_connection, body FROM %s WHERE migration = %d AND db = %s ORDER BY tbl, action_order, name",
 		e.ledger("saved_trigger"), migration, quoteString(string(e.cfg.Database))))
-	if absent(err) {
-		return nil, nil
-	}
 	if err != nil {
 		return nil, err
 	}

@@ -2,10 +2,12 @@ package mysql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/schema"
 )
@@ -15,18 +17,18 @@ var bypass = []string{"SUPER", "CONNECTION_ADMIN", "READ_ONLY ADMIN"}
 
 // PlanFence finds out how to keep users from writing. A user is a name, or name@host; all accounts of a name are fenced together, since
 // the server's list of sessions does not tell which of them a session belongs to. It reads only.
-func (e *End) PlanFence(ctx context.Context, users []string) (FencePlan, error) {
-	var p FencePlan
+func (e *End) PlanFence(ctx context.Context, _ *change.Record, o change.FenceOrder) (change.FencePlan, error) {
+	var p change.FencePlan
 	err := e.withReader(ctx, func(ctx context.Context, r *reader) error {
-		return e.planFence(ctx, r, users, &p)
+		return e.planFence(ctx, r, o, &p)
 	})
 	if err != nil {
-		return FencePlan{}, e.explain("plan the fence of "+e.cfg.label(), err)
+		return change.FencePlan{}, e.explain("plan the fence of "+e.cfg.label(), err)
 	}
 	return p, nil
 }
 
-func (e *End) planFence(ctx context.Context, r *reader, users []string, p *FencePlan) error {
+func (e *End) planFence(ctx context.Context, r *reader, o change.FenceOrder, p *change.FencePlan) error {
 	c := &checkup{e: e}
 	mine, err := c.granted(ctx)
 	if err != nil {
@@ -38,15 +40,15 @@ func (e *End) planFence(ctx context.Context, r *reader, users []string, p *Fence
 	if err := e.mustSee(ctx, "see the events", "EVENT"); err != nil {
 		return err
 	}
-	if p.Accounts, err = e.fencedAccounts(ctx, r, users); err != nil {
+	if p.Accounts, err = e.fencedAccounts(ctx, r, o.Users); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context, *reader, *FencePlan) error{e.planWriters, e.planSessions, e.planEvents, e.planUpstream, e.planPrepared} {
+	for _, step := range []func(context.Context, *reader, *change.FencePlan) error{e.planWriters, e.planSessions, e.planEvents, e.planUpstream, e.planPrepared} {
 		if err := step(ctx, r, p); err != nil {
 			return err
 		}
 	}
-	return e.chooseFence(ctx, r, mine, p)
+	return e.chooseFence(ctx, r, mine, o.Kind, p)
 }
 
 // accounts lists the server's accounts as user@host.
@@ -110,7 +112,7 @@ func (e *End) fencedAccounts(ctx context.Context, r *reader, users []string) ([]
 }
 
 // planWriters lists who else may write to the database, directly; rights that come by roles are not resolved.
-func (e *End) planWriters(ctx context.Context, r *reader, p *FencePlan) error {
+func (e *End) planWriters(ctx context.Context, r *reader, p *change.FencePlan) error {
 	writes := "'Y' IN (Insert_priv, Update_priv, Delete_priv, Drop_priv)"
 	db := quoteString(string(e.cfg.Database))
 	rows, err := r.rows(ctx, "SELECT User, Host FROM mysql.user WHERE "+writes+
@@ -133,7 +135,7 @@ func systemAccount(user string) bool {
 	return user == "mysql.sys" || user == "mysql.session" || user == "mysql.infoschema" || user == "mariadb.sys"
 }
 
-func (e *End) planSessions(ctx context.Context, r *reader, p *FencePlan) error {
+func (e *End) planSessions(ctx context.Context, r *reader, p *change.FencePlan) error {
 	rows, err := r.rows(ctx, "SELECT DISTINCT USER, SUBSTRING_INDEX(HOST, ':', 1) FROM information_schema.PROCESSLIST WHERE DB = "+quoteString(string(e.cfg.Database))+
 		" AND USER <> "+quoteString(userOf(e.server.user))+" ORDER BY 1, 2")
 	for _, v := range rows {
@@ -144,7 +146,7 @@ func (e *End) planSessions(ctx context.Context, r *reader, p *FencePlan) error {
 	return err
 }
 
-func (e *End) planEvents(ctx context.Context, r *reader, p *FencePlan) error {
+func (e *End) planEvents(ctx context.Context, r *reader, p *change.FencePlan) error {
 	events, err := r.enabledEvents(ctx, e.cfg.Database)
 	for _, d := range events {
 		p.Events = append(p.Events, d.name)
@@ -153,7 +155,7 @@ func (e *End) planEvents(ctx context.Context, r *reader, p *FencePlan) error {
 }
 
 // planUpstream looks whether the server replicates from another one.
-func (e *End) planUpstream(ctx context.Context, r *reader, p *FencePlan) error {
+func (e *End) planUpstream(ctx context.Context, r *reader, p *change.FencePlan) error {
 	stmt := "SHOW SLAVE STATUS"
 	switch {
 	case e.server.atLeast(schema.MariaDB, 100501):
@@ -188,40 +190,29 @@ func (e *End) prepared(ctx context.Context, r *reader) ([]string, error) {
 	return out, nil
 }
 
-func (e *End) planPrepared(ctx context.Context, r *reader, p *FencePlan) (err error) {
+func (e *End) planPrepared(ctx context.Context, r *reader, p *change.FencePlan) (err error) {
 	p.Prepared, err = e.prepared(ctx, r)
 	return err
 }
 
-// chooseFence says which fences are possible and takes the first.
-func (e *End) chooseFence(ctx context.Context, r *reader, mine grants, p *FencePlan) error {
-	bypassed, err := e.bypassing(ctx, r, p.Accounts)
-	if err != nil {
-		return err
-	}
-	others, err := r.rows(ctx, "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys', "+
-		quoteString(string(e.ledgerName))+", "+quoteString(string(e.cfg.Database))+") LIMIT 1")
-	if err != nil {
-		return err
-	}
-	sets := mine.hasAny("*.*", "SYSTEM_VARIABLES_ADMIN") && mine.hasAny("*.*", "CONNECTION_ADMIN") || mine.hasAny("*.*", "READ_ONLY ADMIN")
-	if !e.server.atLeast(schema.MariaDB, 101100) {
-		sets = sets || mine.hasAny("*.*", "SUPER")
-	}
+// chooseFence says which fences are possible and takes the one that is asked for, else the first: a lock of the accounts lasts as long as
+// the application lives on the other side, whatever happens to the server.
+func (e *End) chooseFence(ctx context.Context, r *reader, mine grants, kind change.FenceKind, p *change.FencePlan) error {
+	const op = "plan the fence"
 	kills := mine.hasAny("*.*", "CONNECTION_ADMIN", "CONNECTION ADMIN", "SUPER")
 	locks := mine.hasAny("*.*", "CREATE USER") && (e.server.atLeast(schema.MySQL, 50706) || e.server.atLeast(schema.MariaDB, 100402))
-	switch {
-	case sets && len(bypassed) > 0:
-		p.Leaks = append(p.Leaks, fmt.Sprintf("read_only would not stop %s, which may write in spite of it", strings.Join(bypassed, ", ")))
-	case sets && len(others) > 0:
-		p.Leaks = append(p.Leaks, fmt.Sprintf("read_only is not used: it would stop the server's other databases too, such as %s", others[0][0]))
-	case sets:
-		p.Possible = append(p.Possible, FenceReadOnly)
-	}
 	if locks && (kills || e.hasRDSKill(ctx, r)) {
-		p.Possible = append(p.Possible, FenceLock)
+		p.Possible = append(p.Possible, change.FenceLock)
 	}
-	if len(p.Possible) == 0 {
+	against, err := e.againstReadOnly(ctx, r, mine, p.Accounts)
+	if err != nil {
+		return err
+	}
+	if against == "" {
+		p.Possible = append(p.Possible, change.FenceReadOnly)
+	}
+	switch {
+	case len(p.Possible) == 0:
 		rights := "CREATE USER, CONNECTION_ADMIN"
 		switch {
 		case e.server.atLeast(schema.MariaDB, 100502):
@@ -229,15 +220,48 @@ func (e *End) chooseFence(ctx context.Context, r *reader, mine grants, p *FenceP
 		case !e.server.atLeast(schema.MySQL, 80000):
 			rights = "CREATE USER, SUPER"
 		}
-		return fault.New(fault.Privilege, "plan the fence", fmt.Errorf("the account may neither set read_only here nor lock accounts and end their sessions"), e.grant(rights, "*.*", ""))
+		return fault.New(fault.Privilege, op, fmt.Errorf("the account may not lock accounts and end their sessions, and %s", against), e.grant(rights, "*.*", ""))
+	case kind == change.FenceReadOnly && against != "":
+		return fault.New(fault.Refused, op, errors.New(against), "use the account lock")
+	case kind != "" && !slices.Contains(p.Possible, kind):
+		return fault.New(fault.Refused, op, fmt.Errorf("no fence of kind %q can be raised here", kind), fmt.Sprintf("possible here: %v", p.Possible))
 	}
-	p.Kind = p.Possible[0]
-	if p.Kind == FenceReadOnly {
+	if p.Kind = kind; kind == "" {
+		p.Kind = p.Possible[0]
+	}
+	if p.Kind == change.FenceReadOnly {
 		p.Leaks = append(p.Leaks, "a restart of the server lifts read_only, unless its configuration sets it")
 	} else if len(p.Writers) > 0 {
 		p.Leaks = append(p.Leaks, "these accounts may write and are not fenced: "+strings.Join(p.Writers, ", "))
 	}
 	return nil
+}
+
+// againstReadOnly says why read_only cannot be the fence, or nothing.
+func (e *End) againstReadOnly(ctx context.Context, r *reader, mine grants, accounts []string) (string, error) {
+	sets := mine.hasAny("*.*", "SYSTEM_VARIABLES_ADMIN") && mine.hasAny("*.*", "CONNECTION_ADMIN") || mine.hasAny("*.*", "READ_ONLY ADMIN")
+	if !e.server.atLeast(schema.MariaDB, 101100) {
+		sets = sets || mine.hasAny("*.*", "SUPER")
+	}
+	if !sets {
+		return "the account may not set read_only", nil
+	}
+	bypassed, err := e.bypassing(ctx, r, accounts)
+	if err != nil {
+		return "", err
+	}
+	if len(bypassed) > 0 {
+		return fmt.Sprintf("read_only would not stop %s, which may write in spite of it", strings.Join(bypassed, ", ")), nil
+	}
+	others, err := r.rows(ctx, "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys', "+
+		quoteString(string(e.ledgerName))+", "+quoteString(string(e.cfg.Database))+") LIMIT 1")
+	if err != nil {
+		return "", err
+	}
+	if len(others) > 0 {
+		return "read_only would stop the server's other databases too, such as " + others[0][0], nil
+	}
+	return "", nil
 }
 
 // bypassing lists those accounts that may write in spite of read_only.

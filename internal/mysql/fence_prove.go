@@ -14,9 +14,9 @@ import (
 // Prove proves that nothing writes to the database any more and returns a position of its log that stands behind everything that
 // was written before: when the feed has reached it, nothing of the application is missing. A marker that it writes stands there too,
 // so that a feed that reaches it is alive. An open transaction of anybody makes it fail after a moment (fault.Busy); then try again, or Lower.
-func (f *Fence) Prove(ctx context.Context) (change.Position, error) {
+func (f *fence) Prove(ctx context.Context, t change.Token) (change.Position, error) {
 	var p change.Position
-	err := f.e.withWriter(ctx, func(ctx context.Context, w *reader) error {
+	err := f.e.guarded(ctx, f.record, t, "prove the fence", func(ctx context.Context, w *reader) error {
 		if err := f.stands(ctx, w); err != nil {
 			return err
 		}
@@ -38,15 +38,15 @@ func (f *Fence) Prove(ctx context.Context) (change.Position, error) {
 }
 
 // stands looks at the server itself, not at what the ledger says of it.
-func (f *Fence) stands(ctx context.Context, w *reader) error {
+func (f *fence) stands(ctx context.Context, w *reader) error {
 	const op = "prove the fence"
 	s, err := f.state(ctx, w)
 	switch {
 	case err != nil:
 		return err
-	case !s.Raised:
+	case !s.raised:
 		return fault.New(fault.Refused, op, errors.New("it has not been raised, or not to the end"), "raise it first")
-	case s.Kind == FenceReadOnly:
+	case s.Kind == change.FenceReadOnly:
 		row, err := w.row(ctx, "SELECT @@global.read_only")
 		if err == nil && row[0] == "0" {
 			err = fault.New(fault.Refused, op, errors.New("read_only is off: somebody lifted it, or the server was restarted"), "lower the fence and begin again: what was written meanwhile must be followed")
@@ -81,7 +81,7 @@ func (f *Fence) stands(ctx context.Context, w *reader) error {
 }
 
 // barrier waits until no transaction of anybody has the tables open for writing: the lock that it takes, twice, does not go with theirs.
-func (f *Fence) barrier(ctx context.Context, w *reader) error {
+func (f *fence) barrier(ctx context.Context, w *reader) error {
 	const op = "wait for open transactions"
 	rows, err := w.rows(ctx, "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = "+quoteString(string(f.e.cfg.Database))+" AND TABLE_TYPE = 'BASE TABLE'")
 	if err != nil {
@@ -118,7 +118,7 @@ func (f *Fence) barrier(ctx context.Context, w *reader) error {
 }
 
 // noTransactions is the barrier of an account that may not lock tables: no transaction of anybody else is open on the whole server.
-func (f *Fence) noTransactions(ctx context.Context, w *reader) error {
+func (f *fence) noTransactions(ctx context.Context, w *reader) error {
 	const op = "look for open transactions"
 	rows, err := w.rows(ctx, "SELECT trx_mysql_thread_id, trx_started FROM information_schema.INNODB_TRX WHERE trx_mysql_thread_id <> CONNECTION_ID() AND trx_rows_modified > 0")
 	if err != nil {
@@ -132,11 +132,11 @@ func (f *Fence) noTransactions(ctx context.Context, w *reader) error {
 
 // mark writes the marker and returns the position behind it. Nobody else writes, so what is committed and what is in the log are
 // the same.
-func (f *Fence) mark(ctx context.Context, w *reader) (change.Position, error) {
+func (f *fence) mark(ctx context.Context, w *reader) (change.Position, error) {
 	const op = "mark the end of the log"
 	err := w.exec(ctx, fmt.Sprintf("INSERT INTO %s (migration, seq, at) VALUES (%d, 1, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE seq = seq + 1, at = VALUES(at)", f.e.ledger("marker"), f.record.ID))
 	if err != nil {
-		return "", f.fail(op, err)
+		return "", f.e.failLedger(op, err)
 	}
 	p, err := w.position(ctx)
 	if err != nil {

@@ -3,19 +3,19 @@ package mysql
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/schema"
 )
 
 const (
-	// fencePatience bounds the wait for sessions to end and for the barrier, beside the caller's own context.
+	// fencePatience bounds the wait for sessions to end, beside the caller's own context.
 	fencePatience = 30 * time.Second
 	fencePause    = 20 * time.Millisecond
 	// fenceLockWait is in seconds: a statement that waits for a lock makes the application's wait behind it.
@@ -23,88 +23,100 @@ const (
 )
 
 // Raise keeps the application from writing: what it will do is in the ledger before it does it. When it returns, the sessions that the
-// application had are gone. A lease says how long this driver answers for the fence.
-func (f *Fence) Raise(ctx context.Context, p FencePlan, lease time.Duration) error {
-	var s FenceState
-	err := f.e.withWriter(ctx, func(ctx context.Context, w *reader) (err error) {
-		if err := f.e.makeLedger(ctx, w, fenceTables); err != nil {
+// application had are gone.
+func (f *fence) Raise(ctx context.Context, t change.Token) error {
+	return f.e.guarded(ctx, f.record, t, "raise the fence", func(ctx context.Context, w *reader) error {
+		m, err := f.intend(ctx, w)
+		if err != nil {
 			return err
 		}
-		if s, err = f.intend(ctx, w, p, lease); err != nil {
+		if err := f.close(ctx, w, m); err != nil {
 			return err
 		}
-		return f.close(ctx, w, s)
-	})
-	if err != nil {
-		return err
-	}
-	if err := f.e.DisableEvents(ctx, f.record); err != nil {
-		return err
-	}
-	// Every session with a smaller number than this connection's began before the fence stood.
-	return f.e.withWriter(ctx, func(ctx context.Context, w *reader) error {
-		if err := f.evict(ctx, w, s); err != nil {
+		if err := f.e.disableEvents(ctx, w, f.record); err != nil {
 			return err
 		}
-		return f.fail("record that the fence stands", w.exec(ctx, fmt.Sprintf("UPDATE %s SET raised = TRUE WHERE migration = %d", f.e.ledger("fence"), f.record.ID)))
+		if err := f.evict(ctx, w, m); err != nil {
+			return err
+		}
+		return f.note(ctx, w, true)
 	})
 }
 
 // intend records what will be done and how everything was. What an earlier attempt recorded stays: only that attempt saw how it was.
-func (f *Fence) intend(ctx context.Context, w *reader, p FencePlan, lease time.Duration) (FenceState, error) {
+// Nothing is closed yet, so the time that it takes to look costs the application nothing.
+func (f *fence) intend(ctx context.Context, w *reader) (fenceMemory, error) {
 	const op = "record the fence"
 	s, err := f.state(ctx, w)
 	if err != nil {
-		return s, err
+		return s.fenceMemory, err
 	}
-	if s.Kind == "" {
-		if s.FenceMemory, err = f.remember(ctx, w, p); err != nil {
-			return s, err
-		}
-	} else if s.Driver != f.driver {
-		now, err := w.row(ctx, "SELECT UTC_TIMESTAMP(6)")
-		if err != nil {
-			return s, f.fail(op, err)
-		}
-		if at, err := parseInstant(now[0]); err != nil || s.Lease.After(at) {
-			return s, errors.Join(err, fault.New(fault.Busy, op, fmt.Errorf("%s has raised it at %s and answers for it until %s", s.Driver, s.Since.Format(time.RFC3339), s.Lease.Format(time.RFC3339)),
-				"wait until then, or ask that process"))
-		}
+	m := s.fenceMemory
+	if m.Kind == "" {
+		m, err = f.begin(ctx, w)
+	} else {
+		m, err = f.widen(ctx, w, m)
 	}
-	memory, err := json.Marshal(s.FenceMemory)
 	if err != nil {
-		return s, err
+		return m, f.e.explain(op, err)
 	}
-	err = w.exec(ctx, fmt.Sprintf("INSERT INTO %s (migration, memory, driver, since, lease) VALUES (%d, %s, %s, UTC_TIMESTAMP(6), %s) ON DUPLICATE KEY UPDATE driver = VALUES(driver), lease = VALUES(lease)",
-		f.e.ledger("fence"), f.record.ID, quoteString(string(memory)), quoteString(f.driver), leaseSQL(lease)))
-	return s, f.fail(op, err)
+	memory, err := json.Marshal(m)
+	if err != nil {
+		return m, err
+	}
+	err = w.exec(ctx, fmt.Sprintf("INSERT INTO %s (migration, memory, driver, since) VALUES (%d, %s, %s, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE memory = VALUES(memory), driver = VALUES(driver)",
+		f.e.ledger("fence"), f.record.ID, quoteString(string(memory)), quoteString(firstRunes(f.order.Who, 255))))
+	return m, f.e.failLedger(op, err)
 }
 
-// remember looks how everything is now.
-func (f *Fence) remember(ctx context.Context, w *reader, p FencePlan) (FenceMemory, error) {
-	const op = "look how things are before the fence"
-	m := FenceMemory{Kind: p.Kind, Accounts: p.Accounts}
-	if !slices.Contains(p.Possible, p.Kind) || len(p.Accounts) == 0 {
-		return m, fault.New(fault.Usage, op, fmt.Errorf("the plan allows no fence of kind %q over %d accounts", p.Kind, len(p.Accounts)), "plan the fence again")
+// begin plans the fence and looks how everything is now.
+func (f *fence) begin(ctx context.Context, w *reader) (fenceMemory, error) {
+	var p change.FencePlan
+	if err := f.e.planFence(ctx, w, f.order, &p); err != nil {
+		return fenceMemory{}, err
 	}
-	if p.Kind == FenceReadOnly {
+	m := fenceMemory{Kind: p.Kind}
+	if p.Kind == change.FenceReadOnly {
 		row, err := w.row(ctx, "SELECT @@global.read_only")
 		if err != nil {
-			return m, f.fail(op, err)
+			return m, err
 		}
 		m.ReadOnly = row[0]
-		return m, nil
 	}
-	for _, a := range p.Accounts {
+	return m, m.add(ctx, w, p.Accounts)
+}
+
+// widen takes in accounts of the order that an earlier attempt did not have: users that were forgotten, accounts that were made since.
+func (f *fence) widen(ctx context.Context, w *reader, m fenceMemory) (fenceMemory, error) {
+	if f.order.Kind != "" && f.order.Kind != m.Kind {
+		return m, fault.New(fault.Refused, "raise a fence of kind "+string(f.order.Kind), fmt.Errorf("one of kind %s has been begun", m.Kind), "undo that one first, or ask for the same kind")
+	}
+	accounts, err := f.e.fencedAccounts(ctx, w, f.order.Users)
+	if err != nil {
+		return m, err
+	}
+	return m, m.add(ctx, w, accounts)
+}
+
+// add takes accounts in as they are now, those that are in already stay as they were.
+func (m *fenceMemory) add(ctx context.Context, w *reader, accounts []string) error {
+	for _, a := range accounts {
+		if slices.Contains(m.Accounts, a) {
+			continue
+		}
+		m.Accounts = append(m.Accounts, a)
+		if m.Kind != change.FenceLock {
+			continue
+		}
 		locked, err := w.locked(ctx, a)
 		if err != nil {
-			return m, f.e.explain(op, err)
+			return err
 		}
 		if !locked {
 			m.Unlocked = append(m.Unlocked, a)
 		}
 	}
-	return m, nil
+	return nil
 }
 
 // locked reports whether an account is locked.
@@ -117,36 +129,42 @@ func (r *reader) locked(ctx context.Context, account string) (bool, error) {
 }
 
 // close does what keeps new writes out.
-func (f *Fence) close(ctx context.Context, w *reader, s FenceState) error {
+func (f *fence) close(ctx context.Context, w *reader, m fenceMemory) error {
 	if err := w.exec(ctx, "SET SESSION lock_wait_timeout = "+fenceLockWait); err != nil {
-		return f.fail("close the fence", err)
+		return f.e.explain("close the fence", err)
 	}
-	if s.Kind == FenceReadOnly {
-		return f.admin("set read_only", w.exec(ctx, "SET GLOBAL read_only = ON"), "SYSTEM_VARIABLES_ADMIN, CONNECTION_ADMIN")
+	if m.Kind == change.FenceReadOnly {
+		return f.e.failServer("set read_only", w.exec(ctx, "SET GLOBAL read_only = ON"), "SYSTEM_VARIABLES_ADMIN, CONNECTION_ADMIN")
 	}
-	for _, a := range s.Unlocked {
+	for _, a := range m.Unlocked {
 		if err := w.exec(ctx, "ALTER USER "+accountSQL(a)+" ACCOUNT LOCK"); err != nil {
-			return f.admin("lock the account "+a, err, "CREATE USER")
+			return f.e.failServer("lock the account "+a, err, "CREATE USER")
 		}
 	}
 	return nil
 }
 
-// admin explains an error of a statement about the server.
-func (f *Fence) admin(op string, err error, rights string) error {
-	return f.e.explainWrite(op, err, rights, "*.*")
+// failServer explains an error of a statement about the server.
+func (e *End) failServer(op string, err error, rights string) error {
+	return e.explainWrite(op, err, rights, "*.*")
 }
 
 // evict ends the sessions that began before the fence stood, those that are still logging in included, and waits until they are gone.
-func (f *Fence) evict(ctx context.Context, w *reader, s FenceState) error {
+func (f *fence) evict(ctx context.Context, w *reader, m fenceMemory) error {
 	const op = "end the application's sessions"
+	// Every session with a smaller number than that of a connection made now began before the fence stood.
+	c, err := f.e.connectAs(ctx, 0)
+	if err != nil {
+		return err
+	}
+	mark := strconv.FormatUint(uint64(c.ConnectionID()), 10)
+	c.Close()
 	ctx, cancel := context.WithTimeout(ctx, fencePatience)
 	defer cancel()
-	mark := strconv.FormatUint(uint64(w.conn.ConnectionID()), 10)
 	tick := time.NewTicker(fencePause)
 	defer tick.Stop()
 	for {
-		ids, err := w.sessions(ctx, s.Accounts, mark)
+		ids, err := w.sessions(ctx, m.Accounts, mark)
 		if err != nil {
 			return f.e.explain(op, err)
 		}
@@ -154,7 +172,7 @@ func (f *Fence) evict(ctx context.Context, w *reader, s FenceState) error {
 			return nil
 		}
 		for _, id := range ids {
-			if err := f.kill(ctx, w, id); err != nil {
+			if err := f.e.kill(ctx, w, id); err != nil {
 				return err
 			}
 		}
@@ -182,7 +200,7 @@ func (r *reader) sessions(ctx context.Context, accounts []string, below string) 
 }
 
 // kill ends a session, over Amazon's procedure where KILL is not allowed.
-func (f *Fence) kill(ctx context.Context, w *reader, id string) error {
+func (e *End) kill(ctx context.Context, w *reader, id string) error {
 	err := w.exec(ctx, "KILL "+id)
 	if code, _ := serverCode(err); code == 1095 || code == 1227 {
 		if w.exec(ctx, "CALL mysql.rds_kill("+id+")") == nil {
@@ -192,41 +210,40 @@ func (f *Fence) kill(ctx context.Context, w *reader, id string) error {
 		return nil
 	}
 	right := "CONNECTION_ADMIN"
-	if f.e.server.dialect == schema.MariaDB {
+	if e.server.dialect == schema.MariaDB {
 		right = "CONNECTION ADMIN"
 	}
 	if code, _ := serverCode(err); code == 1095 {
-		return fault.New(fault.Privilege, "end session "+id, err, f.e.grant(right, "*.*", ""))
+		return fault.New(fault.Privilege, "end session "+id, err, e.grant(right, "*.*", ""))
 	}
-	return f.admin("end session "+id, err, right)
+	return e.failServer("end session "+id, err, right)
 }
 
-// Lower lets the application write again: accounts, read_only and events are as they were before Raise.
-func (f *Fence) Lower(ctx context.Context) error {
-	var s FenceState
-	err := f.e.withWriter(ctx, func(ctx context.Context, w *reader) (err error) {
-		if s, err = f.state(ctx, w); err != nil || s.Kind == "" {
+// Lower lets the application write again: accounts, read_only and events are as they were before Raise. The ledger then forgets how that
+// was, and keeps the token.
+func (f *fence) Lower(ctx context.Context, t change.Token) error {
+	return f.e.guarded(ctx, f.record, t, "lower the fence", func(ctx context.Context, w *reader) error {
+		s, err := f.state(ctx, w)
+		if err != nil {
 			return err
 		}
-		if s.Kind == FenceReadOnly && s.ReadOnly == "0" {
+		// First: whoever finds half of it must not take it for a fence that stands.
+		if err := f.note(ctx, w, false); err != nil {
+			return err
+		}
+		if s.Kind == change.FenceReadOnly && s.ReadOnly == "0" {
 			if err := w.exec(ctx, "SET GLOBAL read_only = OFF"); err != nil {
-				return f.admin("lift read_only", err, "SYSTEM_VARIABLES_ADMIN, CONNECTION_ADMIN")
+				return f.e.failServer("lift read_only", err, "SYSTEM_VARIABLES_ADMIN, CONNECTION_ADMIN")
 			}
 		}
 		for _, a := range s.Unlocked {
 			if err := w.exec(ctx, "ALTER USER "+accountSQL(a)+" ACCOUNT UNLOCK"); err != nil {
-				return f.admin("unlock the account "+a, err, "CREATE USER")
+				return f.e.failServer("unlock the account "+a, err, "CREATE USER")
 			}
 		}
-		return nil
-	})
-	if err != nil || s.Kind == "" {
-		return err
-	}
-	if err := f.e.RestoreEvents(ctx, f.record); err != nil {
-		return err
-	}
-	return f.e.withWriter(ctx, func(ctx context.Context, w *reader) error {
-		return f.fail("forget the fence", w.exec(ctx, fmt.Sprintf("DELETE FROM %s WHERE migration = %d", f.e.ledger("fence"), f.record.ID)))
+		if err := f.e.restoreEvents(ctx, w, f.record); err != nil {
+			return err
+		}
+		return f.e.failLedger("forget the fence", w.exec(ctx, fmt.Sprintf("DELETE FROM %s WHERE migration = %d", f.e.ledger("fence"), f.record.ID)))
 	})
 }
