@@ -20,7 +20,7 @@ import (
 // switchFlags are what a cutover and a fallback can be told.
 func (s *settings) switchFlags(f *pflag.FlagSet) {
 	s.moveFlags(f)
-	f.StringSliceVar(&s.Accept, "accept", nil, "accept a loss of the way back, `CODE:table.column` (repeatable; * and ? as in a shell)")
+	f.StringSliceVar(&s.Accept, "accept", nil, "accept a loss of the way back, `CODE:table.column` (repeatable; table and column may be *)")
 }
 
 // moveFlags are those of them that no plan has.

@@ -89,9 +89,13 @@ func TestConfigKeysAreFlags(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cuts, _, err := tree().Find([]string{"db", "cutover"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, key := range configKeys {
-		if copies.Flags().Lookup(key) == nil && follows.Flags().Lookup(key) == nil {
-			t.Errorf("key %q is no flag of db copy or db follow", key)
+		if copies.Flags().Lookup(key) == nil && follows.Flags().Lookup(key) == nil && cuts.Flags().Lookup(key) == nil {
+			t.Errorf("key %q is no flag of db copy, db follow or db cutover", key)
 		}
 	}
 }

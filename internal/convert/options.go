@@ -13,6 +13,7 @@ import (
 // losses are the codes that --accept can name.
 var losses = []finding.Code{
 	finding.LossZeroDate, finding.LossPartialDate, finding.LossNulByte, finding.LossJSONNul,
+	CodeBackDate, CodeBackText, CodeBackUnique,
 }
 
 // withDefaults returns the options with every empty choice made.

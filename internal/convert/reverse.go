@@ -60,27 +60,39 @@ func (c *Column) insteadOfNull() []byte {
 	return []byte{0, 0, 0, 0} // a value of no bytes: 0000-00-00
 }
 
-// WayBack tells what may be lost on the way back, and what would stop it: what Guards cannot keep.
-func (p *Plan) WayBack() []finding.Finding {
-	var out []finding.Finding
-	tell := func(code finding.Code, object, what, do string) {
-		out = append(out, finding.Finding{Code: code, Kind: finding.Loss, Severity: finding.Warning, Object: object, What: what, Do: do, Owner: "application"})
+// WayBack tells what may be lost on the way back, and what would stop it: what Guards cannot keep. Losses that accept names, as
+// CODE:table.column, are accepted.
+func (p *Plan) WayBack(accept []string) ([]finding.Finding, error) {
+	o := Options{Accept: accept}
+	if err := o.validate(p.Source); err != nil {
+		return nil, err
 	}
+	var out []finding.Finding
 	for _, t := range p.Tables {
+		tell := func(code finding.Code, column schema.Name, what, do string) {
+			r := ref{t.Select.Table.Name, column}
+			f := finding.Finding{Code: code, Kind: finding.Loss, Severity: finding.Warning, Object: r.String(), What: what, Do: do, Owner: "application"}
+			if f.Accepted, _ = o.accepts(code, r); f.Accepted {
+				f.Severity = finding.Info
+			}
+			out = append(out, f)
+		}
 		for i := range t.Columns {
 			c := &t.Columns[i]
-			object := ref{t.Select.Table.Name, c.Source.Name}.String()
 			switch {
 			case len(c.accepted) > 0 && c.insteadOfNull() != nil:
-				tell(CodeBackDate, object, "A row that is changed on the target goes back with 0000-00-00 where it had a date without a form.", "Mend such dates on the source before the cutover, or leave it so.")
+				tell(CodeBackDate, c.Source.Name, "A row that is changed on the target goes back with 0000-00-00 where it had a date without a form.", "Mend such dates on the source before the cutover, or leave it so.")
 			case c.accepted[finding.LossZeroDate], c.accepted[finding.LossPartialDate]:
-				tell(CodeBackDate, object, "A row that is changed on the target goes back with NULL where it had a date without a form.", "Mend such dates on the source before the cutover, or leave it so.")
+				tell(CodeBackDate, c.Source.Name, "A row that is changed on the target goes back with NULL where it had a date without a form.", "Mend such dates on the source before the cutover, or leave it so.")
 			case c.accepted[finding.LossNulByte]:
-				tell(CodeBackText, object, "A row that is changed on the target goes back without the bytes 0x00 that its text had.", "Name bytea for the column, or leave it so.")
+				tell(CodeBackText, c.Source.Name, "A row that is changed on the target goes back without the bytes 0x00 that its text had.", "Name bytea for the column, or leave it so.")
 			}
 			if j, ok := c.Target.Type.(schema.JSON); ok && c.Travels {
 				if s, isJSON := c.Source.Type.(schema.JSON); isJSON && s.Parsed {
-					tell(CodeBackJSON, object, "A number that needs more than a double is kept whole by "+spell(j)+" and rounded by the source.", "Keep such numbers in a DECIMAL, or in a string.")
+					out = append(out, finding.Finding{
+						Code: CodeBackJSON, Kind: finding.Problem, Severity: finding.Info, Object: ref{t.Select.Table.Name, c.Source.Name}.String(), Owner: "application",
+						What: "A number that needs more than a double is kept whole by " + spell(j) + " and rounded by the source.", Do: "Keep such numbers in a DECIMAL, or in a string.",
+					})
 				}
 			}
 		}
@@ -90,14 +102,14 @@ func (p *Plan) WayBack() []finding.Finding {
 			}
 			for _, part := range x.Parts {
 				if l := t.looserOnSource(part.Column); l.any() {
-					tell(CodeBackUnique, ref{t.Select.Table.Name, part.Column}.String(),
+					tell(CodeBackUnique, part.Column,
 						fmt.Sprintf("The source's unique index %s ignores %s, the target's does not: two rows that only the target takes would stop the way back.", x.Name, l),
 						"Write such texts in one form on the target, or move with --collation icu.")
 				}
 			}
 		}
 	}
-	return out
+	return out, nil
 }
 
 // looserOnSource returns what the source ignores in a column's text and the target does not.

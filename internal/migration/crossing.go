@@ -55,7 +55,7 @@ type SwitchOptions struct {
 	// Budget is how long writes may be stopped before the switch; 0 means the default. Lag is how far the replay may be behind for the
 	// gate to open; 0 means DefaultLag.
 	Budget, Lag time.Duration
-	// Accept names losses of the way back as CODE:table.column, with * and ? as in a shell.
+	// Accept names losses of the way back as CODE:table.column, as convert.Options do.
 	Accept []string
 	// Rehearse does everything before the switch, and then undoes it.
 	Rehearse bool
@@ -71,6 +71,7 @@ type crossing struct {
 	// plan is what was copied and is followed; whole is the same with all that the target has when it is in use.
 	plan, whole *convert.Plan
 	o           SwitchOptions
+	accepted    []string // when the copy was planned
 
 	selects  []*change.Select  // the target's tables, where changes come back from
 	replicas []*change.Replica // the source's, to which they go
@@ -95,7 +96,7 @@ func (m *Migration) crossing(ctx context.Context, o SwitchOptions) (*crossing, e
 	if err != nil {
 		return nil, err
 	}
-	c := &crossing{Migration: m, rec: rec, plan: plan, whole: whole, o: o}
+	c := &crossing{Migration: m, rec: rec, plan: plan, whole: whole, o: o, accepted: then.Options.Accept}
 	if c.selects, c.replicas, err = plan.Reverse(); err != nil {
 		return nil, err
 	}

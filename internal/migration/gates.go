@@ -3,7 +3,7 @@ package migration
 import (
 	"context"
 	"fmt"
-	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -139,11 +139,13 @@ func (g *gates) verified(context.Context) (cutover.Gate, error) {
 // losses: whatever may be lost on the way back was accepted by name.
 func (g *gates) losses(context.Context) (cutover.Gate, error) {
 	x := cutover.Gate{Name: gateLosses, Open: true, Wants: "each accepted by name", Saw: "nothing is known that the way back would lose"}
-	all := g.plan.WayBack()
+	all, err := g.plan.WayBack(append(slices.Clone(g.accepted), g.o.Accept...))
+	if err != nil {
+		return x, err
+	}
 	var open []string
 	for _, f := range all {
-		f.Accepted = f.Kind != finding.Loss || acceptedBy(g.o.Accept, &f)
-		if !f.Accepted {
+		if f.Kind == finding.Loss && !f.Accepted {
 			open = append(open, string(f.Code)+":"+f.Object)
 		}
 		if g.side == cutover.Old {
@@ -153,21 +155,11 @@ func (g *gates) losses(context.Context) (cutover.Gate, error) {
 	switch {
 	case len(open) > 0 && g.side == cutover.Old:
 		x.Open, x.Saw = false, fmt.Sprintf("%d losses of the way back are not accepted: %s", len(open), brief(open))
-		x.Do = "mend them, or --accept " + open[0] + " (CODE:table.column; * stands for any)"
+		x.Do = "mend them, or --accept " + open[0] + " (CODE:table.column; *.* names all)"
 	case len(all) > 0:
 		x.Saw = fmt.Sprintf("%d are known, and accepted", len(all))
 	}
 	return x, nil
-}
-
-// acceptedBy reports whether one of the patterns names the finding.
-func acceptedBy(patterns []string, f *finding.Finding) bool {
-	for _, p := range patterns {
-		if ok, err := path.Match(p, string(f.Code)+":"+f.Object); err == nil && ok {
-			return true
-		}
-	}
-	return false
 }
 
 // brief lists a few.
