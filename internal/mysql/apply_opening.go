@@ -156,9 +156,15 @@ func (r *reader) identities(ctx context.Context, db *schema.Database) (map[schem
 		if identityOf(t) == nil {
 			continue
 		}
-		if next[t.Name], err = strconv.ParseUint(shown[t.Name], 10, 64); err != nil {
-			return nil, fault.New(fault.Refused, "read the counter of "+string(t.Name), fmt.Errorf("the server shows %q for it", shown[t.Name]),
-				"the table is gone or counts no more: it was altered since it was inspected")
+		text, there := shown[t.Name]
+		if !there {
+			return nil, fault.New(fault.Refused, "read the counter of "+string(t.Name), errors.New("there is no such table"), "it is gone since it was inspected")
+		}
+		if text == "" { // MySQL, as long as the table never had a row
+			text = "1"
+		}
+		if next[t.Name], err = strconv.ParseUint(text, 10, 64); err != nil {
+			return nil, fmt.Errorf("read the counter %q of %s: %w", text, t.Name, err)
 		}
 	}
 	return next, nil

@@ -37,24 +37,19 @@ func (e *End) CanApply(ctx context.Context, _ *change.Record, tables []*change.R
 	if err != nil {
 		return e.explain(op, err)
 	}
-	var wants []error
-	want := func(rights []string, on string, have func(string) bool) {
-		var lacks []string
-		for _, right := range rights {
-			if !have(right) {
-				lacks = append(lacks, right)
-			}
-		}
-		if len(lacks) > 0 {
-			list := strings.Join(lacks, ", ")
-			wants = append(wants, fault.New(fault.Privilege, op, fmt.Errorf("the account lacks %s on %s", list, on), e.grant(list, on, "")))
+	var lacks, hints []string
+	for _, need := range []struct {
+		db     schema.Name
+		rights string
+	}{{e.cfg.Database, applyRights + ", ALTER"}, {e.ledgerName, ledgerRights}} {
+		rights := slices.DeleteFunc(strings.Split(need.rights, ", "), func(right string) bool { return mine.has(need.db, right) })
+		if list := strings.Join(rights, ", "); list != "" {
+			lacks = append(lacks, list+" on "+string(need.db))
+			hints = append(hints, e.grant(list, quote(need.db)+".*", ""))
 		}
 	}
-	for db, rights := range map[schema.Name]string{e.cfg.Database: applyRights + ", ALTER", e.ledgerName: ledgerRights} {
-		want(strings.Split(rights, ", "), quote(db)+".*", func(right string) bool { return mine.has(db, right) })
-	}
-	if err := errors.Join(wants...); err != nil {
-		return err
+	if len(lacks) > 0 {
+		return fault.New(fault.Privilege, op, fmt.Errorf("the account lacks %s", strings.Join(lacks, ", and ")), strings.Join(hints, " "))
 	}
 	return e.withReader(ctx, func(ctx context.Context, r *reader) error {
 		for _, look := range []func(context.Context, *reader, grants, []*change.Replica) error{e.canWrite, e.canRestore} {
@@ -156,7 +151,7 @@ func (e *End) canDefine(ctx context.Context, r *reader, mine grants, all []*defi
 		}
 		if accounts == nil {
 			var err error
-			if accounts, err = r.accounts(ctx); err != nil {
+			if accounts, err = e.accounts(ctx, r); err != nil {
 				return err
 			}
 		}

@@ -141,7 +141,9 @@ func (g grants) add(line string) {
 		}
 		on = strings.ReplaceAll(strings.Trim(on, "`"), "``", "`")
 	}
-	g[on] = append(g[on], strings.Split(rights, ", ")...)
+	for right := range strings.SplitSeq(rights, ",") { // MySQL writes no space between those that it calls dynamic
+		g[on] = append(g[on], strings.TrimSpace(right))
+	}
 }
 
 func (g grants) hasAny(on string, rights ...string) bool {

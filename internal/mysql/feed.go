@@ -72,8 +72,10 @@ type txn struct {
 	xa     binlog.XAID
 	ddl    *change.DDL // a CREATE TABLE ... SELECT, delivered at its end
 	events int         // row events so far
-	saves  map[string]int
-	undone []undoing
+	// applied says that this program applied the transaction to this end: nothing of it is shown.
+	applied bool
+	saves   map[string]int
+	undone  []undoing
 }
 
 // name says which transaction it is.
@@ -304,6 +306,12 @@ func (f *feed) rows(ev *binlog.Event) (bool, error) {
 	if !f.txn.open {
 		return false, fault.New(fault.Data, "read the binlog", errors.New("rows outside a transaction"), "")
 	}
+	if f.txn.applied {
+		return false, nil
+	}
+	if ev.Rows.Layout == f.follow.mark {
+		return false, f.marked()
+	}
 	i := f.txn.events
 	f.txn.events++
 	sel, ok := ev.Rows.Layout.Tag.(*change.Select)
@@ -328,6 +336,17 @@ func (f *feed) rows(ev *binlog.Event) (bool, error) {
 	f.queue = append(f.queue[:0], rows)
 	f.out = f.begin()
 	return true, nil
+}
+
+// marked meets a change of the ledger's table that says what this program applied: it comes before all others, or what came before was
+// taken for the application's.
+func (f *feed) marked() error {
+	if f.txn.events > 0 {
+		return fault.New(fault.Internal, "read transaction "+f.txn.name(),
+			fmt.Errorf("it changes %s.%s, but not first: some of what bascule applied was taken for the application's", f.follow.mark.Schema, f.follow.mark.Table), "")
+	}
+	f.txn.applied = true
+	return nil
 }
 
 // begin is the event that opens the transaction.

@@ -34,6 +34,19 @@ type followed struct {
 	tables  map[schema.Name]*change.Select
 	layouts map[*change.Select]*binlog.Layout
 	mariaDB bool
+	// mark is the ledger's table that every transaction which this program applied changes first; nil where nobody looks at rows.
+	mark *binlog.Layout
+}
+
+// marks reports whether a table is the mark.
+func (f *followed) marks(database, table schema.Name) bool {
+	if f.mark == nil {
+		return false
+	}
+	if f.fold {
+		return strings.EqualFold(string(table), string(f.mark.Table)) && strings.EqualFold(string(database), string(f.mark.Schema))
+	}
+	return table == f.mark.Table && database == f.mark.Schema
 }
 
 // table returns the followed table of that name, or nil.
@@ -137,6 +150,9 @@ func (f *followed) parsed(n ast.StmtNode, database schema.Name) (t touch, known 
 			define(r.OldTable, r.NewTable)
 		}
 	case *ast.AlterTableStmt:
+		if countsOnly(n) {
+			break
+		}
 		define(n.Table)
 		for _, spec := range n.Specs {
 			if spec.NewTable != nil { // renamed, or partitions exchanged
@@ -169,6 +185,16 @@ func (f *followed) parsed(n ast.StmtNode, database schema.Name) (t touch, known 
 		return t, false
 	}
 	return t, true
+}
+
+// countsOnly reports whether an ALTER TABLE does no more than set the next number that the table hands out, which no row shows.
+func countsOnly(n *ast.AlterTableStmt) bool {
+	for _, spec := range n.Specs {
+		if spec.Tp != ast.AlterTableOption || slices.ContainsFunc(spec.Options, func(o *ast.TableOption) bool { return o.Tp != ast.TableOptionAutoIncrement }) {
+			return false
+		}
+	}
+	return len(n.Specs) > 0
 }
 
 // tableNames collects the tables of a statement, those that it only reads included.

@@ -57,6 +57,7 @@ func (e *End) Stream(ctx context.Context, at change.Position, tables []*change.S
 	if err != nil {
 		return e.explain(op, err)
 	}
+	follow.mark = &binlog.Layout{Schema: e.ledgerName, Table: "apply", Bare: true}
 	f := &feed{e: e, follow: follow, dec: follow.decoder(), last: time.Now(), held: held{tables: tables}}
 	if f.at, err = newSpot(p); err != nil {
 		return err
@@ -262,7 +263,9 @@ func (e *End) follow(ctx context.Context, tables []*change.Select) (*followed, e
 	if err := e.db.QueryRowContext(ctx, "SELECT @@lower_case_table_names, DATABASE()").Scan(&names, &database); err != nil {
 		return nil, err
 	}
-	f := &followed{database: schema.Name(database), fold: names != 0, tables: map[schema.Name]*change.Select{}, layouts: map[*change.Select]*binlog.Layout{}, mariaDB: e.server.dialect == schema.MariaDB}
+	f := &followed{
+		database: schema.Name(database), fold: names != 0, tables: map[schema.Name]*change.Select{}, layouts: map[*change.Select]*binlog.Layout{}, mariaDB: e.server.dialect == schema.MariaDB,
+	}
 	for _, s := range tables {
 		l, err := e.layout(ctx, f.database, s)
 		if err != nil {
@@ -276,6 +279,9 @@ func (e *End) follow(ctx context.Context, tables []*change.Select) (*followed, e
 // decoder returns a decoder of the followed tables' rows.
 func (f *followed) decoder() *binlog.Decoder {
 	return binlog.NewDecoder(binlog.Options{MariaDB: f.mariaDB, Tables: func(database, table schema.Name) (*binlog.Layout, error) {
+		if f.marks(database, table) {
+			return f.mark, nil
+		}
 		if s := f.table(string(database), string(table)); s != nil {
 			return f.layouts[s], nil
 		}

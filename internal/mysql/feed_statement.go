@@ -26,6 +26,9 @@ func (f *feed) query(ctx context.Context, ev *binlog.Event) (bool, error) {
 		return f.commit(ev.Time)
 	}
 	st := classify(sql)
+	if f.txn.applied && st.verb == verbWrite {
+		return f.single()
+	}
 	switch st.verb {
 	case verbBegin, verbXAEnd:
 		f.txn.inside = true

@@ -364,9 +364,13 @@ func TestFeedDDL(t *testing.T) {
 			"no table": {[]string{
 				"CREATE VIEW w AS SELECT id FROM a", "CREATE TRIGGER tr BEFORE INSERT ON a FOR EACH ROW SET NEW.v = 1", "CREATE PROCEDURE p() DELETE FROM a",
 				"CREATE TABLE IF NOT EXISTS a (id INT)", "DROP VIEW w", "DROP PROCEDURE p", "ANALYZE TABLE a", "CREATE TEMPORARY TABLE tmp (id INT)", "DROP TEMPORARY TABLE tmp",
-				"ALTER DATABASE {db} CHARACTER SET latin1", "DROP TRIGGER tr",
+				"ALTER DATABASE {db} CHARACTER SET latin1", "DROP TRIGGER tr", "ALTER TABLE a AUTO_INCREMENT = 90", "ALTER TABLE {db}.a /* to */ auto_increment 95",
+				"CREATE EVENT e ON SCHEDULE EVERY 1 DAY STARTS '2037-01-01 00:00:00' DO DELETE FROM a", "ALTER DEFINER = `a`@`table` EVENT e DISABLE", "DROP EVENT e",
+				"CREATE DEFINER = `a`@`table` TRIGGER tr BEFORE INSERT ON a FOR EACH ROW BEGIN DELETE FROM `odd name`; END", "DROP TRIGGER tr",
 			}, nil},
-			"drop database": {[]string{"DROP DATABASE {db}", "CREATE DATABASE {db}"}, []schema.Name{"a", "odd name"}},
+			"counter and more": {[]string{"ALTER TABLE a AUTO_INCREMENT = 90, ADD m INT"}, []schema.Name{"a"}},
+			"counter, engine":  {[]string{"ALTER TABLE a AUTO_INCREMENT = 90 ENGINE = InnoDB"}, []schema.Name{"a"}},
+			"drop database":    {[]string{"DROP DATABASE {db}", "CREATE DATABASE {db}"}, []schema.Name{"a", "odd name"}},
 		}
 		for name, tc := range cases {
 			t.Run(name, func(t *testing.T) {

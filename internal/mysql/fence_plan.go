@@ -52,8 +52,11 @@ func (e *End) planFence(ctx context.Context, r *reader, o change.FenceOrder, p *
 }
 
 // accounts lists the server's accounts as user@host.
-func (r *reader) accounts(ctx context.Context) ([]string, error) {
+func (e *End) accounts(ctx context.Context, r *reader) ([]string, error) {
 	rows, err := r.rows(ctx, "SELECT User, Host FROM mysql.user ORDER BY 1, 2")
+	if code, _ := serverCode(err); code == 1142 || code == 1044 {
+		return nil, fault.New(fault.Privilege, "see which accounts there are", err, e.grant("SELECT", "mysql.*", ""))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -79,10 +82,7 @@ func userOf(account string) string {
 
 // fencedAccounts finds the accounts of the users, and refuses bascule's own.
 func (e *End) fencedAccounts(ctx context.Context, r *reader, users []string) ([]string, error) {
-	all, err := r.accounts(ctx)
-	if code, _ := serverCode(err); code == 1142 || code == 1044 {
-		return nil, fault.New(fault.Privilege, "see which accounts there are", err, e.grant("SELECT", "mysql.*", ""))
-	}
+	all, err := e.accounts(ctx, r)
 	if err != nil {
 		return nil, err
 	}

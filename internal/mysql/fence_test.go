@@ -125,8 +125,11 @@ var fenceKinds = []change.FenceKind{change.FenceReadOnly, change.FenceLock}
 func fenceWriters(t *testing.T, f *fenced) {
 	t.Helper()
 	before := f.outside(t)
+	src := &source{Server: f.Server, url: f.url, end: f.end}
+	haveLedger(t, f.end)
 	for _, kind := range fenceKinds {
 		rec, ctx := newRecord(), t.Context()
+		start, followed := startOf(t, f.end), slices.DeleteFunc(selectAll(t, src), func(s *change.Select) bool { return s.Table.Name != "t" })
 		first, second := f.fence(t, rec, kind), f.fence(t, rec, "")
 		if _, err := first.Prove(ctx, 1); fault.ClassOf(err) != fault.Refused {
 			t.Errorf("proof of a fence that does not stand: %v", err)
@@ -182,6 +185,10 @@ func fenceWriters(t *testing.T, f *fenced) {
 		f.stale(t, rec, 1, first)
 		equal(t, "after the first one came back", f.outside(t), before)
 		f.Exec(t, f.app, "INSERT INTO t VALUES (-1, 1)", "DELETE FROM t")
+		txns, err := read(t, f.end, start, followed, endOf(t, f.end), nil)
+		if err != nil || len(txns) != len(seen)+2 || strings.Contains(strings.Join(texts2(txns), " "), "ddl") {
+			t.Errorf("followed through it: %d transactions of %d, %v", len(txns), len(seen)+2, err)
+		}
 	}
 }
 

@@ -107,6 +107,8 @@ type Layout struct {
 	// Columns are all columns of the table in the order in which the table has them, invisible and stored generated ones
 	// included, virtual ones as the server logs them (see Decoder).
 	Columns []Column
+	// Bare says that only the table's name matters: each of its row events comes without rows, and Columns is not looked at.
+	Bare bool
 	// Tag is the caller's own, for instance its *change.Select.
 	Tag any
 }

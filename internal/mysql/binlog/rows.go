@@ -67,6 +67,11 @@ func (d *Decoder) rowsEvent(h header, body []byte, op change.Op, packed bool) er
 	if t.layout == nil {
 		return nil
 	}
+	if t.layout.Bare {
+		d.rows.h, d.rows.t, d.rows.op, d.rows.rest = h, t, op, nil
+		d.begin(KindRows, h)
+		return nil
+	}
 	if n != len(t.columns) {
 		return damaged(h, fmt.Errorf("it has %d columns, its TABLE_MAP %d", n, len(t.columns)))
 	}

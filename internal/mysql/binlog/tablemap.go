@@ -70,7 +70,7 @@ func (d *Decoder) tableMap(h header, body []byte) error {
 	if err != nil {
 		return fmt.Errorf("%s: table %s.%s: %w", h.op(), database, name, err)
 	}
-	if t.layout = layout; layout != nil {
+	if t.layout = layout; layout != nil && !layout.Bare {
 		columns, hasSigns, err := parseColumns(&c)
 		if err != nil {
 			return damaged(h, err)
