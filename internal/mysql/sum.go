@@ -331,31 +331,41 @@ func matches(q *change.SumQuery, hash string, keys []string, want []change.RowSu
 }
 
 func keyEquals(c *change.SumColumn, canonical, text string) string {
-	v := quote(c.Column.Name)
 	if text == nullKey {
 		return "(" + canonical + " IS NULL OR " + canonical + " = " + "0x00)"
 	}
+	if v := keyValue(c, text); v != "" {
+		return quote(c.Column.Name) + " = " + v
+	}
+	return canonical + " = CAST(" + quoteString(text) + " AS BINARY)"
+}
+
+// keyValue is the value of a column that a canonical text stands for, as SQL that an index can be searched for; nothing where that is not
+// certain.
+func keyValue(c *change.SumColumn, text string) string {
 	if n, ok := new(big.Int).SetString(text, 10); ok && c.Form.Kind == change.FormInteger {
-		return v + " = " + n.String()
+		return n.String()
 	}
 	switch t := c.Column.Type.(type) {
 	case schema.Decimal, schema.Date, schema.DateTime, schema.Timestamp:
-		if same := sameValue(c, text); same != "" {
-			return v + " = " + same
+		return sameValue(c, text)
+	case schema.UUID:
+		if isHex(strings.ReplaceAll(text, "-", "")) {
+			return "'" + text + "'"
 		}
 	case schema.Text:
 		if c.Form.Kind == change.FormText && !c.Form.Long && t.Charset != "" && t.Collation != "" {
-			return v + " = CONVERT(" + quoteString(text) + " USING " + t.Charset + ") COLLATE " + t.Collation
+			return "CONVERT(" + quoteString(text) + " USING " + t.Charset + ") COLLATE " + t.Collation
 		}
 	case schema.Binary:
 		if isHex(text) && c.Form.Kind == change.FormBytes {
-			return v + " = UNHEX('" + text + "')"
+			return "UNHEX('" + text + "')"
 		}
 		if h := strings.ReplaceAll(text, "-", ""); isHex(h) && c.Form.Kind == change.FormUUID {
-			return v + " = UNHEX('" + h + "')"
+			return "UNHEX('" + h + "')"
 		}
 	}
-	return canonical + " = CAST(" + quoteString(text) + " AS BINARY)"
+	return ""
 }
 
 // sameValue is the value that a canonical text stands for, as SQL; nothing where it may stand for others too.

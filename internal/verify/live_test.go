@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/bascule/bascule/internal/change"
-	"github.com/bascule/bascule/internal/schema"
 )
 
 // busy is a pair of tables of which one is written to at every look and the other follows, some writes late. Planted keys
@@ -146,14 +145,8 @@ func live(t *testing.T, b *busy) *Report {
 
 func liveBetween(t *testing.T, b *busy, between func()) *Report {
 	t.Helper()
-	c := func(n schema.Name) Pair {
-		col := &schema.Column{Name: n, Type: schema.Text{}}
-		return Pair{col, col, change.Form{Kind: change.FormText}}
-	}
-	tb := Table{Select: change.Select{Table: &schema.Table{Name: "t", Rows: 2500}}, Target: "t", Columns: []Pair{c("k"), c("v")}}
-	tb.Key = tb.Columns[:1]
 	v := &Verifier{
-		Source: side{b, false}, Target: side{b, true}, Reader: noBounds{}, Tables: []Table{tb}, Lanes: 1, Show: 1 << 20,
+		Source: side{b, false}, Target: side{b, true}, Reader: noBounds{}, Tables: []Table{texts()}, Lanes: 1, Show: 1 << 20,
 		Barrier: func(context.Context) error {
 			b.mu.Lock()
 			defer b.mu.Unlock()

@@ -53,6 +53,9 @@ func (m *memory) each(q *change.SumQuery, fn func(key []string, keyHash, rowHash
 	})
 	for i, r := range m.rows {
 		h := m.hashes[i]
+		if len(q.Keys) > 0 && !slices.ContainsFunc(q.Keys, func(k []string) bool { return slices.Equal(k, r[:m.keys]) }) {
+			continue
+		}
 		if q.Mod == 0 || slices.Contains(q.Rems, h[0]%q.Mod) {
 			fn(r[:m.keys], h[0], h[1], r)
 		}
