@@ -9,11 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/cutover"
-	"github.com/bascule/bascule/internal/journal"
 	"github.com/bascule/bascule/internal/postgres"
 	"github.com/bascule/bascule/internal/servertest"
 )
@@ -79,11 +76,13 @@ func TestWithServer(t *testing.T) {
 	s := servertest.Targets(t)[0]
 	end, rec := fresh(t, s)
 	const lease = time.Second
-	opens := map[journal.Direction]postgres.Opening{journal.Forward: func(context.Context, pgx.Tx) error { return nil }}
+	if err := end.Fence(rec, change.FenceOrder{Who: "ann"}).Raise(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
 	process := func(name string, e *ends) *cutover.Driver {
 		p := port{e}
 		return &cutover.Driver{
-			Journal: end.Journal(rec, opens), Who: name, ID: name, Lease: lease,
+			Journal: end.Journal(rec), Who: name, ID: name, Lease: lease,
 			Forward: &cutover.Way{Gates: p, Reverse: p, Fence: p, Drain: p, Proof: proof{}, Target: p, Opener: p},
 		}
 	}

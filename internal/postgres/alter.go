@@ -25,7 +25,7 @@ func (e *End) Alter(ctx context.Context, r *change.Record, who string, a *change
 	if err := e.upgradeLedger(ctx); err != nil {
 		return e.fail(op, err)
 	}
-	c, err := e.single(ctx, applySettings)
+	c, err := e.single(ctx, applySettings+fmt.Sprintf("SET %s = '%d';\n", fenceSetting, r.ID))
 	if err != nil {
 		return err
 	}

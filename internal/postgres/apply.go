@@ -53,6 +53,8 @@ type applier struct {
 	keys      map[uint64]int32 // by hash: rows of the step's Insert
 	// missing counts the keys that were only to be deleted and were not there.
 	missing int64
+	// temporary says that what Prepare made does not count as live, because it will be taken away.
+	temporary bool
 }
 
 // Applying implements change.Applier. The lock that keeps others out belongs to the
@@ -64,7 +66,7 @@ func (e *End) Applying(ctx context.Context, r *change.Record, who string, tables
 	if err := e.upgradeLedger(ctx); err != nil {
 		return e.fail(op, err)
 	}
-	c, err := e.single(ctx, applySettings+fmt.Sprintf("SET %s = '%d';\n", FenceSetting, r.ID))
+	c, err := e.single(ctx, applySettings+fmt.Sprintf("SET %s = '%d';\n", fenceSetting, r.ID))
 	if err != nil {
 		return err
 	}
@@ -151,7 +153,7 @@ func (s *applier) hold(ctx context.Context, who string) error {
 	err := s.conn.PgConn().Exec(ctx, fmt.Sprintf("SET lock_timeout = %d; SELECT pg_advisory_lock(hashtextextended(%s, 0)); SET lock_timeout = 0",
 		holderWait.Milliseconds(), literal(name))).Close()
 	if p := unwrapPg(err); p != nil && p.Code == "55P03" {
-		return s.busy(ctx)
+		return s.end.applyBusy(ctx, s.conn, s.migration, s.schema)
 	}
 	if err != nil {
 		return err
@@ -164,16 +166,16 @@ func (s *applier) hold(ctx context.Context, who string) error {
 	return err
 }
 
-// busy says who has the lock.
-func (s *applier) busy(ctx context.Context) error {
-	_, holder, since, err := s.end.appliedMark(ctx, s.conn, s.migration, forward)
+// applyBusy says who has the lock.
+func (e *End) applyBusy(ctx context.Context, q querier, migration int64, name schema.Name) error {
+	_, holder, since, err := e.appliedMark(ctx, q, migration, forward)
 	if err != nil {
 		return err
 	}
 	if holder == "" {
 		holder = "somebody"
 	}
-	return fault.New(fault.Busy, "hold the applier of "+string(s.schema),
+	return fault.New(fault.Busy, "hold the applier of "+string(name),
 		fmt.Errorf("%s applies these changes since %s", holder, since.UTC().Format(time.RFC3339)),
 		"let that process go on, or end it; its hold ends with its connection, at most half a minute after its machine is gone")
 }

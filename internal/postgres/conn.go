@@ -45,6 +45,8 @@ type End struct {
 
 	// major is the server's major version.
 	major int
+	// stall is how long a transaction of a cutover may stand still.
+	stall time.Duration
 
 	received atomic.Int64
 
@@ -68,7 +70,7 @@ func Open(ctx context.Context, c Config, o Options) (*End, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	e := &End{config: c, schema: o.Schema, log: o.Logger}
+	e := &End{config: c, schema: o.Schema, log: o.Logger, stall: stallTime}
 	if e.schema == "" {
 		e.schema = "public"
 	}

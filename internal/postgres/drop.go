@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/schema"
 )
@@ -105,13 +106,24 @@ func (e *End) drop(ctx context.Context, tx pgx.Tx, name schema.Name, dry bool) (
 		list = append(list, o.String())
 	}
 	list = append(list, fmt.Sprintf("record of the migration into schema %s", name))
+	r, err := e.record(ctx, tx, name)
+	if err != nil {
+		return nil, err
+	}
+	slot, err := e.Armed(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if slot.Exists {
+		list = append(list, "replication slot "+slotName(r))
+	}
 	var last bool
 	if err := tx.QueryRow(ctx, "SELECT NOT EXISTS (SELECT FROM bascule.migration WHERE schema <> $1)", string(name)).Scan(&last); err != nil {
 		return nil, err
 	}
 	var kept bool
 	if last {
-		if kept, err = e.keepsLedgerSchema(ctx, tx); err != nil {
+		if kept, err = e.keepsLedgerSchema(ctx, tx, r.ID); err != nil {
 			return nil, err
 		}
 		list = append(list, map[bool]string{false: "schema bascule", true: "ledger in schema bascule"}[kept])
@@ -125,6 +137,12 @@ func (e *End) drop(ctx context.Context, tx pgx.Tx, name schema.Name, dry bool) (
 	if err := e.holdObjects(ctx, tx, name, made); err != nil {
 		return nil, err
 	}
+	if err := unmake(ctx, tx, r.ID, kindForeignKey, kindGuard, kindTrigger, kindFunction); err != nil {
+		return nil, err
+	}
+	if err := unfence(ctx, tx, r.ID); err != nil {
+		return nil, err
+	}
 	if err := dropObjects(ctx, tx, name, made); err != nil {
 		return nil, err
 	}
@@ -132,30 +150,43 @@ func (e *End) drop(ctx context.Context, tx pgx.Tx, name schema.Name, dry bool) (
 		return nil, err
 	}
 	if last {
-		sql := "DROP TABLE IF EXISTS bascule.journal, bascule.cutover, bascule.apply; DROP TABLE bascule.loss, bascule.task, bascule.object, bascule.migration, bascule.ledger_version; DROP SEQUENCE bascule.attempts"
+		sql := "DROP TABLE IF EXISTS bascule.fence, bascule.token, bascule.journal, bascule.cutover, bascule.apply; DROP TABLE bascule.loss, bascule.task, bascule.object, bascule.migration, bascule.ledger_version; DROP SEQUENCE bascule.attempts"
 		if !kept {
 			sql += "; DROP SCHEMA bascule"
 		}
-		_, err = tx.Conn().PgConn().Exec(ctx, sql).ReadAll()
+		if _, err := tx.Conn().PgConn().Exec(ctx, sql).ReadAll(); err != nil {
+			return nil, err
+		}
 	}
-	return list, err
+	return list, unarm(ctx, tx, r)
+}
+
+// unarm drops what keeps the log. The slot goes last, at once and for good: what could refuse has been done.
+func unarm(ctx context.Context, tx pgx.Tx, r *change.Record) error {
+	if _, err := tx.Exec(ctx, "DROP PUBLICATION IF EXISTS "+quoteText(slotName(r))); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
+		WHERE slot_name = $1 AND plugin = 'pgoutput' AND database = current_database()`, slotName(r))
+	return err
 }
 
 // keepsLedgerSchema tells whether schema bascule outlives the ledger: it holds something
-// that is not the ledger's, or belongs to a role that this account is no member of.
-func (e *End) keepsLedgerSchema(ctx context.Context, tx pgx.Tx) (bool, error) {
+// that is neither the ledger's nor the last migration's, or belongs to a role that this account is no member of.
+func (e *End) keepsLedgerSchema(ctx context.Context, tx pgx.Tx, last int64) (bool, error) {
 	var owned bool
 	var others []string
 	// What stands in a schema depends on it, whatever its kind; an identity's sequence depends
 	// on its table too, internally.
 	err := tx.QueryRow(ctx, `SELECT pg_has_role(n.nspowner, 'USAGE'), ARRAY(
 			SELECT DISTINCT pg_describe_object(d.classid, d.objid, 0) FROM pg_depend d
-			WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid AND NOT (d.classid = 'pg_class'::regclass AND (
+			WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid
+				AND NOT (d.classid = 'pg_proc'::regclass AND d.objid IS NOT DISTINCT FROM to_regproc($1)::oid) AND NOT (d.classid = 'pg_class'::regclass AND (
 				d.objid IN (SELECT oid FROM pg_class WHERE relnamespace = n.oid
-					AND relname IN ('journal', 'cutover', 'apply', 'loss', 'task', 'object', 'migration', 'ledger_version', 'attempts'))
+					AND relname IN ('fence', 'token', 'journal', 'cutover', 'apply', 'loss', 'task', 'object', 'migration', 'ledger_version', 'attempts'))
 				OR EXISTS (SELECT FROM pg_depend i WHERE i.classid = d.classid AND i.objid = d.objid AND i.deptype = 'i')))
 			ORDER BY 1)
-		FROM pg_namespace n WHERE nspname = 'bascule'`).Scan(&owned, &others)
+		FROM pg_namespace n WHERE nspname = 'bascule'`, fenceFunction(last)).Scan(&owned, &others)
 	if err != nil {
 		return false, err
 	}
@@ -263,6 +294,11 @@ func refusedIfUsed(err error) error {
 		return &fault.Error{
 			Class: fault.Refused, Op: "lock what is to be dropped", Err: &serverError{p},
 			Hint: "a copy still runs, or somebody uses the tables: stop it first (see pg_stat_activity)",
+		}
+	case "55006":
+		return &fault.Error{
+			Class: fault.Refused, Op: "drop the replication slot", Err: &serverError{p},
+			Hint: "the way back is still followed: stop that process first",
 		}
 	case "2BP01":
 		return &fault.Error{

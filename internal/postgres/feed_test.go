@@ -33,7 +33,7 @@ func (d *database) armed(t *testing.T, ddl ...string) *way {
 	t.Helper()
 	w := d.planned(t, ddl...)
 	var err error
-	if w.at, err = w.end.Arm(t.Context(), w.record, w.tables); err != nil {
+	if w.at, err = w.end.Arm(t.Context(), w.record, 1, w.tables, nil); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -476,7 +476,7 @@ func TestFeedSkipsOwn(t *testing.T) {
 		w := d.planned(t, "CREATE TABLE item (id integer PRIMARY KEY)")
 		exec(t, w.owner, "DROP TABLE IF EXISTS bascule.apply", "CREATE TABLE bascule.apply (v integer)", "INSERT INTO bascule.apply VALUES (0)")
 		var err error
-		if w.at, err = w.end.Arm(t.Context(), w.record, w.tables); err != nil {
+		if w.at, err = w.end.Arm(t.Context(), w.record, 1, w.tables, nil); err != nil {
 			t.Fatal(err)
 		}
 		exec(t, w.owner, "BEGIN; UPDATE bascule.apply SET v = 1; INSERT INTO app.item SELECT generate_series(10, 5000); COMMIT",

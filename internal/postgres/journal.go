@@ -15,37 +15,39 @@ import (
 	"github.com/bascule/bascule/internal/schema"
 )
 
+var _ journal.Store = (*cutoverJournal)(nil)
+
 // journalVersion is the version of the ledger from which on it has the journal's tables.
 const journalVersion = 3
 
-// Opening is what happens to this end in the transaction that records a switch. It must not commit, and must not wait long.
-type Opening func(ctx context.Context, tx pgx.Tx) error
-
-// Journal is a migration's cutover journal, in the ledger. It is safe for concurrent use.
+// cutoverJournal is a migration's cutover journal, in the ledger. It is safe for concurrent use.
 //
 // The row of bascule.cutover is the lock of the journal: every transaction that writes locks it first and looks at its epoch. So
 // whoever has raised the epoch knows that no older transaction is under way, nor can become durable.
-type Journal struct {
+type cutoverJournal struct {
 	e         *End
 	migration int64
-	opening   map[journal.Direction]Opening
-	idle      time.Duration
+	// opens is what happens to this end in the transaction that records a switch. It must not commit, and must not wait long.
+	opens func(context.Context, pgx.Tx, journal.Direction) error
 }
 
-// stallTime is how long a process may stand still within a transaction of the journal until the server ends that, so that another
-// process can take over from one that is stopped and yet connected.
-const stallTime = 10 * time.Second
+// Journal returns the journal of a migration. A switch forward opens this end's fence, which must have been raised; one back looks
+// whether it is closed.
+func (e *End) Journal(r *change.Record) journal.Store { return e.journal(r) }
 
-var _ journal.Store = (*Journal)(nil)
-
-// Journal returns the journal of a migration. Of the openings, that of journal.Forward opens this end; that of journal.Back, where
-// it is set, makes sure that it is closed.
-func (e *End) Journal(r *change.Record, opening map[journal.Direction]Opening) *Journal {
-	return &Journal{e: e, migration: r.ID, opening: opening, idle: stallTime}
+func (e *End) journal(r *change.Record) *cutoverJournal {
+	f := &fence{e: e, record: r}
+	return &cutoverJournal{e: e, migration: r.ID, opens: func(ctx context.Context, tx pgx.Tx, d journal.Direction) error {
+		if d == journal.Forward {
+			return f.open(ctx, tx)
+		}
+		// Not closed anew: whoever opened it may have written, and that is not on the other side.
+		return f.stands(ctx, tx)
+	}}
 }
 
 // Read implements journal.Reader.
-func (j *Journal) Read(ctx context.Context) (*journal.Log, error) {
+func (j *cutoverJournal) Read(ctx context.Context) (*journal.Log, error) {
 	const op = "read the cutover journal"
 	log := &journal.Log{}
 	v, err := j.e.ledgerAt(ctx, j.e.control)
@@ -83,7 +85,7 @@ func (j *Journal) Read(ctx context.Context) (*journal.Log, error) {
 }
 
 // holders reads who drives and watches, and with lock set to FOR UPDATE waits for who writes.
-func (j *Journal) holders(ctx context.Context, tx pgx.Tx, log *journal.Log, lock string) error {
+func (j *cutoverJournal) holders(ctx context.Context, tx pgx.Tx, log *journal.Log, lock string) error {
 	err := tx.QueryRow(ctx, `SELECT epoch, who, id, since, until, watcher, watched, clock_timestamp() FROM bascule.cutover
 		WHERE migration = $1 `+lock, j.migration).
 		Scan(&log.Epoch, &log.Driver.Who, &log.Driver.ID, &log.Driver.Since, &log.Driver.Until, &log.Watcher.Who, &log.Watcher.Until, &log.Now)
@@ -94,7 +96,7 @@ func (j *Journal) holders(ctx context.Context, tx pgx.Tx, log *journal.Log, lock
 }
 
 // ensure makes the journal's tables in a ledger of an older version, and the migration's row.
-func (j *Journal) ensure(ctx context.Context) error {
+func (j *cutoverJournal) ensure(ctx context.Context) error {
 	v, err := j.e.ledgerAt(ctx, j.e.control)
 	if err != nil {
 		return err
@@ -114,27 +116,14 @@ func (j *Journal) ensure(ctx context.Context) error {
 	return err
 }
 
-// durable runs fn in a transaction whose commit is on the disk, and on the standbys as far as the server asks for that, when it returns.
-func (j *Journal) durable(ctx context.Context, fn func(pgx.Tx) error) error {
-	return j.e.inTx(ctx, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `SELECT set_config('idle_in_transaction_session_timeout', $1, true),
-			CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END`,
-			fmt.Sprintf("%dms", j.idle.Milliseconds()))
-		if err != nil {
-			return err
-		}
-		return fn(tx)
-	})
-}
-
 // Claim implements journal.Claimer.
-func (j *Journal) Claim(ctx context.Context, who, id string, seen int64, lease time.Duration) (journal.Claim, error) {
+func (j *cutoverJournal) Claim(ctx context.Context, who, id string, seen int64, lease time.Duration) (journal.Claim, error) {
 	op := "claim the cutover"
 	c := journal.Claim{Epoch: seen + 1, Who: who, ID: id}
 	if err := j.ensure(ctx); err != nil {
 		return c, j.e.fail(op, err)
 	}
-	err := j.durable(ctx, func(tx pgx.Tx) error {
+	err := j.e.durably(ctx, func(tx pgx.Tx) error {
 		var now journal.Log
 		if err := j.holders(ctx, tx, &now, "FOR UPDATE"); err != nil {
 			return err
@@ -154,7 +143,7 @@ func (j *Journal) Claim(ctx context.Context, who, id string, seen int64, lease t
 }
 
 // Renew implements journal.Claimer.
-func (j *Journal) Renew(ctx context.Context, id string, lease time.Duration) error {
+func (j *cutoverJournal) Renew(ctx context.Context, id string, lease time.Duration) error {
 	const op = "renew the claim of the cutover"
 	tag, err := j.e.control.Exec(ctx, `UPDATE bascule.cutover SET until = clock_timestamp() + $3 * interval '1 microsecond'
 		WHERE migration = $1 AND id = $2`, j.migration, id, lease.Microseconds())
@@ -169,14 +158,14 @@ func stale(op string) error {
 }
 
 // Release implements journal.Claimer.
-func (j *Journal) Release(ctx context.Context, c journal.Claim) error {
+func (j *cutoverJournal) Release(ctx context.Context, c journal.Claim) error {
 	_, err := j.e.control.Exec(ctx, `UPDATE bascule.cutover SET who = '', id = '', until = clock_timestamp()
 		WHERE migration = $1 AND epoch = $2 AND id = $3`, j.migration, c.Epoch, c.ID)
 	return j.e.fail("give the claim of the cutover back", err)
 }
 
 // Watch implements journal.Standby.
-func (j *Journal) Watch(ctx context.Context, who string, lease time.Duration) error {
+func (j *cutoverJournal) Watch(ctx context.Context, who string, lease time.Duration) error {
 	const op = "say that this process watches the cutover"
 	if err := j.ensure(ctx); err != nil {
 		return j.e.fail(op, err)
@@ -187,31 +176,24 @@ func (j *Journal) Watch(ctx context.Context, who string, lease time.Duration) er
 }
 
 // Append implements journal.Writer.
-func (j *Journal) Append(ctx context.Context, c journal.Claim, x journal.Entry) error {
+func (j *cutoverJournal) Append(ctx context.Context, c journal.Claim, x journal.Entry) error {
 	op := fmt.Sprintf("write %s %s %s into the cutover journal", x.Direction, x.Step, x.Mark)
-	return j.e.fail(op, j.durable(ctx, func(tx pgx.Tx) error { return j.add(ctx, tx, op, c, x) }))
+	return j.e.fail(op, j.e.durably(ctx, func(tx pgx.Tx) error { return j.add(ctx, tx, op, c, x) }))
 }
 
 // Switch implements journal.Writer.
-func (j *Journal) Switch(ctx context.Context, c journal.Claim, x journal.Entry) error {
+func (j *cutoverJournal) Switch(ctx context.Context, c journal.Claim, x journal.Entry) error {
 	op := fmt.Sprintf("switch %s", x.Direction)
-	return j.e.fail(op, j.durable(ctx, func(tx pgx.Tx) error {
+	return j.e.fail(op, j.e.durably(ctx, func(tx pgx.Tx) error {
 		if err := j.add(ctx, tx, op, c, x); err != nil {
 			return err
 		}
-		open := j.opening[x.Direction]
-		if open == nil {
-			if x.Direction == journal.Forward {
-				return fmt.Errorf("%s: nothing opens the new side", op)
-			}
-			return nil
-		}
-		return open(ctx, tx)
+		return j.opens(ctx, tx, x.Direction)
 	}))
 }
 
 // add locks the journal, looks whether the claim still holds, and adds the entry.
-func (j *Journal) add(ctx context.Context, tx pgx.Tx, op string, c journal.Claim, x journal.Entry) error {
+func (j *cutoverJournal) add(ctx context.Context, tx pgx.Tx, op string, c journal.Claim, x journal.Entry) error {
 	var now journal.Log
 	if err := j.holders(ctx, tx, &now, "FOR UPDATE"); err != nil {
 		return err

@@ -28,7 +28,12 @@ func journaled(t *testing.T, e *End) *change.Record {
 	return r
 }
 
-func claim(t *testing.T, j *Journal, id string, seen int64) journal.Claim {
+// opening is the journal with another opening than the fence's.
+func (e *End) opening(r *change.Record, opens func(context.Context, pgx.Tx, journal.Direction) error) *cutoverJournal {
+	return &cutoverJournal{e: e, migration: r.ID, opens: opens}
+}
+
+func claim(t *testing.T, j *cutoverJournal, id string, seen int64) journal.Claim {
 	t.Helper()
 	c, err := j.Claim(t.Context(), "process of "+id, id, seen, time.Hour)
 	if err != nil {
@@ -41,7 +46,7 @@ func TestJournal(t *testing.T) {
 	t.Parallel()
 	onEachServer(t, func(t *testing.T, d *database) {
 		e := d.open(t)
-		j := e.Journal(journaled(t, e), nil)
+		j := e.journal(journaled(t, e))
 		empty, err := j.Read(t.Context())
 		if err != nil || len(empty.Entries) > 0 || empty.Epoch != 0 || empty.Driven() || empty.Now.IsZero() {
 			t.Fatalf("an empty journal reads as %+v, %v", empty, err)
@@ -76,7 +81,7 @@ func TestJournal(t *testing.T) {
 		if err := j.Watch(t.Context(), "cat", time.Hour); err != nil {
 			t.Fatal(err)
 		}
-		log, err := d.open(t).Journal(&change.Record{ID: j.migration}, nil).Read(t.Context())
+		log, err := d.open(t).Journal(&change.Record{ID: j.migration}).Read(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,18 +114,18 @@ func TestSwitchIsOneTransaction(t *testing.T) {
 		e := d.open(t)
 		r := journaled(t, e)
 		fail := errors.New("on purpose")
-		grant := func(then error) map[journal.Direction]Opening {
-			return map[journal.Direction]Opening{journal.Forward: func(ctx context.Context, tx pgx.Tx) error {
+		grant := func(then error) *cutoverJournal {
+			return e.opening(r, func(ctx context.Context, tx pgx.Tx, _ journal.Direction) error {
 				_, err := tx.Exec(ctx, "GRANT INSERT ON app.t0 TO "+app)
 				return errors.Join(err, then)
-			}}
+			})
 		}
-		c := claim(t, e.Journal(r, nil), "ann", 0)
+		c := claim(t, e.journal(r), "ann", 0)
 		done := journal.Entry{Direction: journal.Forward, Step: journal.StepSwitch, Mark: journal.MarkDone}
 		for _, try := range []struct {
-			j    *Journal
+			j    *cutoverJournal
 			want string
-		}{{e.Journal(r, nil), "f|0"}, {e.Journal(r, grant(fail)), "f|0"}, {e.Journal(r, grant(nil)), "t|1"}} {
+		}{{e.journal(r), "f|0"}, {grant(fail), "f|0"}, {grant(nil), "t|1"}} {
 			err := try.j.Switch(t.Context(), c, done)
 			if (err == nil) != (try.want == "t|1") {
 				t.Errorf("switch: %v", err)
@@ -147,16 +152,16 @@ func TestClaimWaitsForSwitch(t *testing.T) {
 			if r == nil {
 				r = journaled(t, e)
 			}
-			before, err := e.Journal(r, nil).Read(t.Context())
+			before, err := e.journal(r).Read(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := claim(t, e.Journal(r, nil), "ann", before.Epoch)
+			c := claim(t, e.journal(r), "ann", before.Epoch)
 			inside, goOn := make(chan struct{}), make(chan error)
-			j := e.Journal(r, map[journal.Direction]Opening{journal.Forward: func(context.Context, pgx.Tx) error {
+			j := e.opening(r, func(context.Context, pgx.Tx, journal.Direction) error {
 				close(inside)
 				return <-goOn
-			}})
+			})
 			switched := make(chan error, 1)
 			go func() {
 				switched <- j.Switch(t.Context(), c, journal.Entry{Direction: journal.Forward, Step: journal.StepSwitch, Mark: journal.MarkDone})
@@ -203,20 +208,20 @@ func TestStalledSwitch(t *testing.T) {
 	onEachServer(t, func(t *testing.T, d *database) {
 		e := d.open(t)
 		r := journaled(t, e)
-		c := claim(t, e.Journal(r, nil), "ann", 0)
+		c := claim(t, e.journal(r), "ann", 0)
 		inside, goOn := make(chan struct{}), make(chan struct{})
-		j := e.Journal(r, map[journal.Direction]Opening{journal.Forward: func(context.Context, pgx.Tx) error {
+		e.stall = 200 * time.Millisecond
+		j := e.opening(r, func(context.Context, pgx.Tx, journal.Direction) error {
 			close(inside)
 			<-goOn
 			return nil
-		}})
-		j.idle = 200 * time.Millisecond
+		})
 		switched := make(chan error, 1)
 		go func() {
 			switched <- j.Switch(t.Context(), c, journal.Entry{Direction: journal.Forward, Step: journal.StepSwitch, Mark: journal.MarkDone})
 		}()
 		<-inside
-		_, err := d.open(t).Journal(r, nil).Claim(t.Context(), "ann", "ann", c.Epoch, time.Hour)
+		_, err := d.open(t).Journal(r).Claim(t.Context(), "ann", "ann", c.Epoch, time.Hour)
 		close(goOn)
 		if err != nil {
 			t.Error(err)
@@ -239,7 +244,7 @@ func TestJournalOfOlderLedger(t *testing.T) {
 		}
 		exec(t, d.owner, fmt.Sprintf("UPDATE bascule.ledger_version SET version = %d", journalVersion-1),
 			"INSERT INTO bascule.migration VALUES (7, 'app', 's', 's', '{}', 'p0', now())")
-		j := d.open(t).Journal(&change.Record{ID: 7}, nil)
+		j := d.open(t).journal(&change.Record{ID: 7})
 		if log, err := j.Read(t.Context()); err != nil || len(log.Entries) != 0 || log.Now.IsZero() {
 			t.Fatalf("read: %+v, %v", log, err)
 		}
@@ -257,8 +262,7 @@ func TestDropOfLive(t *testing.T) {
 	t.Parallel()
 	onEachServer(t, func(t *testing.T, d *database) {
 		e := d.open(t)
-		opens := func(context.Context, pgx.Tx) error { return nil }
-		j := e.Journal(journaled(t, e), map[journal.Direction]Opening{journal.Forward: opens})
+		j := e.opening(journaled(t, e), func(context.Context, pgx.Tx, journal.Direction) error { return nil })
 		c := claim(t, j, "ann", 0)
 		drop := func(when string, want fault.Class) {
 			t.Helper()

@@ -11,7 +11,7 @@ import (
 
 // ledgerVersion is the layout that this program reads and writes. A ledger of a
 // newer program is refused; an older one is brought up by ledgerSteps.
-const ledgerVersion = 3
+const ledgerVersion = 4
 
 // ledgerLock serialises who makes, amends and drops migrations in one database.
 // The number is arbitrary, and fixed for all versions.
@@ -118,7 +118,20 @@ CREATE TABLE bascule.journal (
 	epoch bigint NOT NULL,
 	PRIMARY KEY (migration, seq)
 );
-COMMENT ON TABLE bascule.journal IS 'what cutovers decided and did; rows are added and never altered';`}
+COMMENT ON TABLE bascule.journal IS 'what cutovers decided and did; rows are added and never altered';`, `
+CREATE TABLE bascule.token (
+	migration bigint PRIMARY KEY REFERENCES bascule.migration ON DELETE CASCADE,
+	epoch bigint NOT NULL
+);
+COMMENT ON TABLE bascule.token IS 'the highest epoch of a driver that was seen here; whoever changes something for a cutover locks the row first';
+CREATE TABLE bascule.fence (
+	migration bigint PRIMARY KEY REFERENCES bascule.migration ON DELETE CASCADE,
+	raised boolean NOT NULL DEFAULT false,
+	who text NOT NULL,
+	since timestamptz NOT NULL
+);
+COMMENT ON TABLE bascule.fence IS 'who raised the fence last; bascule.fence_<migration>() says whether it is closed';
+COMMENT ON COLUMN bascule.fence.raised IS 'every table had its trigger';`}
 
 // prepareLedger makes the ledger, or brings it up to this version. The caller
 // holds ledgerLock.

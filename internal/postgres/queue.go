@@ -90,14 +90,18 @@ func rollback(ctx context.Context, c *pgxpool.Conn) {
 	_, _ = c.Exec(ctx, "ROLLBACK")
 }
 
-// lock begins a transaction and claims in the same round trip. When nothing is
+// lock begins a transaction that a fence lets pass, and claims in the same round trip. When nothing is
 // runnable it looks once more, and lets walks go ahead of their chunks.
 func (q *queue) lock(ctx context.Context, c *pgxpool.Conn) (*claimed, error) {
 	b := &pgx.Batch{}
 	b.Queue("BEGIN")
+	b.Queue("SELECT set_config($1, $2, true)", fenceSetting, strconv.FormatInt(q.id, 10))
 	b.Queue(claimSQL, q.id, int64(readyChunks))
 	res := c.SendBatch(ctx, b)
 	_, err := res.Exec()
+	if err == nil {
+		_, err = res.Exec()
+	}
 	var t *claimed
 	if err == nil {
 		t, err = scanTask(res.QueryRow())

@@ -11,20 +11,18 @@ import (
 	"github.com/bascule/bascule/internal/postgres/logical"
 )
 
-var _ change.Log = (*Streams)(nil)
-
-// Streams is the way back of one migration: the changes of its tables in the target, from the slot that Arm made. It
+// streams is the way back of one migration: the changes of its tables in the target, from the slot that Arm made. It
 // implements change.Log. It is safe for concurrent use, but a slot feeds one Stream at a time.
 //
 // Values are what the types' send functions return, which is the payload of COPY BINARY. Positions are places in the
 // write-ahead log, as in "lsn:16/B374D848"; everything whose commit ends there or before is within one.
-type Streams struct {
+type streams struct {
 	end    *End
 	record *change.Record
 }
 
 // Streams returns the way back of a migration that Open or Create returned.
-func (e *End) Streams(r *change.Record) *Streams { return &Streams{end: e, record: r} }
+func (e *End) Streams(r *change.Record) change.Log { return &streams{end: e, record: r} }
 
 // slotName names the publication and the slot of a migration. The id tells it from those of migrations before and after.
 func slotName(r *change.Record) string { return fmt.Sprintf("bascule_%d", r.ID) }
@@ -54,7 +52,7 @@ func parsePosition(p change.Position) (logical.LSN, error) {
 // End implements change.Streamer: it writes a marker into the log and returns its place. Whatever was committed before stands
 // before it, and a feed passes it at once, since the marker's commit follows: where nobody else writes, a feed would
 // otherwise wait for the server's own housekeeping to get beyond the end of the log.
-func (s *Streams) End(ctx context.Context) (change.Position, error) {
+func (s *streams) End(ctx context.Context) (change.Position, error) {
 	return s.end.Emit(ctx, markPrefix, "end")
 }
 
@@ -76,7 +74,7 @@ func (e *End) Emit(ctx context.Context, prefix, content string) (change.Position
 }
 
 // Includes implements change.Streamer.
-func (s *Streams) Includes(_ context.Context, a, b change.Position) (bool, error) {
+func (s *streams) Includes(_ context.Context, a, b change.Position) (bool, error) {
 	la, err := parsePosition(a)
 	if err != nil {
 		return false, err
@@ -89,7 +87,7 @@ func (s *Streams) Includes(_ context.Context, a, b change.Position) (bool, error
 // ledger's table bascule.apply that such a transaction changes first, nor transactions whose replication origin has the
 // slot's name; its position moves past them. Confirm a position only when it, too, is saved on the other side: the
 // server lets go of its log up to there, and Stream then refuses an earlier one.
-func (s *Streams) Stream(ctx context.Context, at change.Position, tables []*change.Select, fn func(context.Context, change.Feed) error) error {
+func (s *streams) Stream(ctx context.Context, at change.Position, tables []*change.Select, fn func(context.Context, change.Feed) error) error {
 	e, name := s.end, slotName(s.record)
 	op := fmt.Sprintf("follow %s from %s", e.config.Redacted(), at)
 	from, err := parsePosition(at)
@@ -138,7 +136,7 @@ func (e *End) written(ctx context.Context) (logical.LSN, error) {
 }
 
 // Within implements change.Log: a transaction is named by the place of its commit.
-func (s *Streams) Within(at change.Position, txn string) (bool, error) {
+func (s *streams) Within(at change.Position, txn string) (bool, error) {
 	l, err := parsePosition(at)
 	if err != nil {
 		return false, err

@@ -124,30 +124,34 @@ func (e *End) slotBusy(ctx context.Context, slot string, p *pgconn.PgError) erro
 		"stop the other process; if it is dead, the server notices within its wal_sender_timeout, or SELECT pg_terminate_backend(its pid)")
 }
 
-// Disarm drops the slot and the publication of a migration and gives the tables back the replica identities that Arm changed.
-// It may be run again, also after the migration was dropped. A slot that is in use is fault.Busy.
-func (e *End) Disarm(ctx context.Context, r *change.Record) error {
+// Disarm implements change.Armory. It drops the slot, the publication and the guards of a migration and gives the tables back the
+// replica identities that Arm changed. A slot that is in use is fault.Busy.
+func (e *End) Disarm(ctx context.Context, r *change.Record, t change.Token) error {
 	op := "end the way back from " + e.config.Redacted()
-	if err := e.dropSlot(ctx, slotName(r)); err != nil {
+	if err := e.dropSlot(ctx, r, t); err != nil {
 		return e.fail(op, err)
 	}
-	err := e.briefly(ctx, defaultPatience, func(tx pgx.Tx) error {
+	err := e.briefly(ctx, r, t, defaultPatience, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, "DROP PUBLICATION IF EXISTS "+quoteText(slotName(r)))
 		return err
 	})
 	if err != nil {
 		return e.fail(op, err)
 	}
-	if v, err := e.ledgerAt(ctx, e.control); err != nil || v == 0 {
+	if err := e.unguard(ctx, r, t); err != nil {
 		return e.fail(op, err)
 	}
-	return e.fail(op, e.restoreIdentities(ctx, r))
+	return e.fail(op, e.restoreIdentities(ctx, r, t))
 }
 
 // dropSlot drops a slot, and waits a little for a connection that has just ended.
-func (e *End) dropSlot(ctx context.Context, slot string) error {
+func (e *End) dropSlot(ctx context.Context, r *change.Record, t change.Token) error {
+	slot := slotName(r)
 	for tries := releaseTime / slotPoll; ; tries-- {
-		_, err := e.control.Exec(ctx, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1", slot)
+		err := e.withSlot(ctx, r, t, defaultPatience.slot, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1", slot)
+			return err
+		})
 		p := unwrapPg(err)
 		switch {
 		case p == nil:

@@ -60,12 +60,12 @@ func (u uniqueIndex) covers(key []*schema.Column) bool {
 
 // identify gives tables the replica identity that the way back needs, and notes which they had, each in a transaction of its
 // own: locks of all of them together would be held for as long as the last one is waited for.
-func (e *End) identify(ctx context.Context, r *change.Record, tables []*change.Select, p patience) error {
-	for _, t := range tables {
-		name := qualify(r.Schema, t.Table.Name)
-		err := e.briefly(ctx, p, func(tx pgx.Tx) error { return e.identifyTable(ctx, tx, r, r.Schema, t.Table.Name, t.Key) })
+func (e *End) identify(ctx context.Context, r *change.Record, t change.Token, tables []*change.Select, p patience) error {
+	for _, s := range tables {
+		name := qualify(r.Schema, s.Table.Name)
+		err := e.briefly(ctx, r, t, p, func(tx pgx.Tx) error { return e.identifyTable(ctx, tx, r, r.Schema, s.Table.Name, s.Key) })
 		if err != nil {
-			return e.fail("look after the replica identity of "+name, e.whoLocks(ctx, r.Schema, t.Table.Name, err))
+			return e.fail("look after the replica identity of "+name, e.whoLocks(ctx, r.Schema, s.Table.Name, err))
 		}
 	}
 	return nil
@@ -172,7 +172,7 @@ func (l *logged) wanted(key []*schema.Column) identity {
 }
 
 // restoreIdentities gives tables back what they had.
-func (e *End) restoreIdentities(ctx context.Context, r *change.Record) error {
+func (e *End) restoreIdentities(ctx context.Context, r *change.Record, t change.Token) error {
 	rows, err := e.control.Query(ctx, `SELECT substr(o.kind, length($2) + 1), o.oid, COALESCE(n.nspname::text, ''), COALESCE(c.relname::text, '')
 		FROM bascule.object o LEFT JOIN pg_class c ON c.oid = o.oid LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE o.migration = $1 AND o.kind LIKE $2 || '%' ORDER BY o.name`, r.ID, identityKind)
@@ -189,7 +189,7 @@ func (e *End) restoreIdentities(ctx context.Context, r *change.Record) error {
 		return err
 	}
 	for _, n := range list {
-		err := e.briefly(ctx, defaultPatience, func(tx pgx.Tx) error {
+		err := e.briefly(ctx, r, t, defaultPatience, func(tx pgx.Tx) error {
 			if n.Table != "" {
 				if err := e.restoreIdentity(ctx, tx, n.In, n.Table, n.Was); err != nil {
 					return err

@@ -26,18 +26,59 @@ type patience struct {
 
 var defaultPatience = patience{lock: 3 * time.Second, slot: 30 * time.Second, old: time.Minute}
 
-// Arm makes the way back of a migration possible from now on: the tables' replica identities, so that the log holds the old
-// rows, a publication, and a logical slot, from which on the server keeps its log. It returns the place from which the
-// slot streams: whatever begins later is in it. It may be run again, and then returns from where the slot still streams.
+var _ change.Armory = (*End)(nil)
+
+// CanArm implements change.Armory.
+func (e *End) CanArm(ctx context.Context, r *change.Record, tables []*change.Select) error {
+	op := "look whether the way back from " + e.config.Redacted() + " can be prepared"
+	slot, err := e.Armed(ctx, r)
+	if err != nil {
+		return err
+	}
+	if slot.Exists {
+		if err := slot.usable(); err != nil {
+			return fmt.Errorf("%s: %w", op, err)
+		}
+	}
+	if err := e.canReplicate(ctx, slot.Exists); err != nil {
+		return e.fail(op, err)
+	}
+	err = pgx.BeginTxFunc(ctx, e.control, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		for _, t := range tables {
+			l, err := logsOf(ctx, tx, r.Schema, t.Table.Name)
+			if err == nil {
+				err = l.followable()
+			}
+			if err != nil {
+				return fmt.Errorf("table %s: %w", qualify(r.Schema, t.Table.Name), err)
+			}
+		}
+		var creates bool
+		err := tx.QueryRow(ctx, "SELECT has_database_privilege(current_database(), 'CREATE')").Scan(&creates)
+		if err == nil && !creates && !slot.Published {
+			err = fault.New(fault.Privilege, "publish tables", fmt.Errorf("role %s may not make a publication", quoteText(e.config.user())),
+				"GRANT CREATE ON DATABASE "+quoteText(e.config.Database())+" TO "+quoteText(e.config.user()))
+		}
+		return err
+	})
+	if err == nil && !slot.Exists {
+		err = e.inTheWay(ctx, defaultPatience.old)
+	}
+	return e.fail(op, err)
+}
+
+// Arm implements change.Armory. It makes the way back of a migration possible from now on: the tables' replica identities, so that the
+// log holds the old rows, the guards, a publication, and a logical slot, from which on the server keeps its log. It returns the place
+// from which the slot streams: whatever begins later is in it. It may be run again, and then returns from where the slot still streams.
 //
 // PostgreSQL 13 is fault.Unsupported: it has no binary form of changes. A table that has a TOAST table, so that large
 // values can be missing from the log, or that has no usable key, gets REPLICA IDENTITY FULL. Transactions that a new slot would have to
 // wait for too long are a fault.Resource that lists them.
-func (e *End) Arm(ctx context.Context, r *change.Record, tables []*change.Select) (change.Position, error) {
-	return e.arm(ctx, r, tables, defaultPatience)
+func (e *End) Arm(ctx context.Context, r *change.Record, t change.Token, tables []*change.Select, guards []change.Guard) (change.Position, error) {
+	return e.arm(ctx, r, t, tables, guards, defaultPatience)
 }
 
-func (e *End) arm(ctx context.Context, r *change.Record, tables []*change.Select, p patience) (change.Position, error) {
+func (e *End) arm(ctx context.Context, r *change.Record, t change.Token, tables []*change.Select, guards []change.Guard, p patience) (change.Position, error) {
 	op := "prepare the way back from " + e.config.Redacted()
 	slot, err := e.Armed(ctx, r)
 	if err != nil {
@@ -51,17 +92,20 @@ func (e *End) arm(ctx context.Context, r *change.Record, tables []*change.Select
 	if err := e.canReplicate(ctx, slot.Exists); err != nil {
 		return "", e.fail(op, err)
 	}
-	if err := e.identify(ctx, r, tables, p); err != nil {
+	if err := e.identify(ctx, r, t, tables, p); err != nil {
+		return "", e.fail(op, err)
+	}
+	if err := e.guard(ctx, r, t, guards, p); err != nil {
 		return "", e.fail(op, err)
 	}
 	// The publication comes first: the server looks it up as it was where the log is read.
-	if err := e.publish(ctx, r, tables, slot, p); err != nil {
+	if err := e.publish(ctx, r, t, tables, slot, p); err != nil {
 		return "", e.fail(op, err)
 	}
 	if slot.Exists {
 		return slot.Confirmed, nil
 	}
-	at, err := e.createSlot(ctx, slotName(r), p)
+	at, err := e.createSlot(ctx, r, t, p)
 	return at, e.fail(op, err)
 }
 
@@ -107,9 +151,9 @@ func (e *End) canReplicate(ctx context.Context, exists bool) error {
 	return nil
 }
 
-// briefly runs fn in a transaction that does not wait long for locks.
-func (e *End) briefly(ctx context.Context, p patience, fn func(pgx.Tx) error) error {
-	return e.inTx(ctx, func(tx pgx.Tx) error {
+// briefly runs fn in a guarded transaction that does not wait long for locks.
+func (e *End) briefly(ctx context.Context, r *change.Record, t change.Token, p patience, fn func(pgx.Tx) error) error {
+	return e.guarded(ctx, r, t, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true)", milliseconds(p.lock)); err != nil {
 			return err
 		}
@@ -120,13 +164,13 @@ func (e *End) briefly(ctx context.Context, p patience, fn func(pgx.Tx) error) er
 func milliseconds(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) + "ms" }
 
 // publish makes the publication, of the tables and of the ledger's that marks what bascule applied.
-func (e *End) publish(ctx context.Context, r *change.Record, tables []*change.Select, slot *SlotStatus, p patience) error {
+func (e *End) publish(ctx context.Context, r *change.Record, t change.Token, tables []*change.Select, slot *SlotStatus, p patience) error {
 	name := quoteText(slotName(r))
 	var list []string
-	for _, t := range tables {
-		list = append(list, qualify(r.Schema, t.Table.Name))
+	for _, s := range tables {
+		list = append(list, qualify(r.Schema, s.Table.Name))
 	}
-	return e.briefly(ctx, p, func(tx pgx.Tx) error {
+	return e.briefly(ctx, r, t, p, func(tx pgx.Tx) error {
 		var mark, marked bool
 		var there []string
 		err := tx.QueryRow(ctx, `SELECT to_regclass('bascule.apply') IS NOT NULL,
@@ -199,20 +243,20 @@ func tableNames(tables []*change.Select) []string {
 }
 
 // createSlot makes a slot, unless transactions are in the way that will not end soon.
-func (e *End) createSlot(ctx context.Context, name string, p patience) (change.Position, error) {
+func (e *End) createSlot(ctx context.Context, r *change.Record, t change.Token, p patience) (change.Position, error) {
 	if err := e.inTheWay(ctx, p.old); err != nil {
 		return "", err
 	}
+	name := slotName(r)
 	sql := "SELECT lsn::text FROM pg_create_logical_replication_slot($1, 'pgoutput')"
 	if e.major >= 17 {
 		// A slot that a standby keeps too, where there is one that does: it survives a failover.
 		sql = "SELECT lsn::text FROM pg_create_logical_replication_slot($1, 'pgoutput', failover => true)"
 	}
 	var at string
-	err := e.inTx(ctx, func(tx pgx.Tx) error {
-		// Both: it waits for a transaction as for a lock, and for the log by itself.
-		_, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $1, true)", milliseconds(p.slot))
-		if err != nil {
+	err := e.withSlot(ctx, r, t, p.slot, func(tx pgx.Tx) error {
+		// It waits for a transaction as for a lock, and for the log by itself.
+		if _, err := tx.Exec(ctx, "SELECT set_config('statement_timeout', $1, true)", milliseconds(p.slot)); err != nil {
 			return err
 		}
 		return tx.QueryRow(ctx, sql, name).Scan(&at)

@@ -35,7 +35,13 @@ func TestArmAndDisarm(t *testing.T) {
 			}
 		}
 		before := identities(t, w)
-		at, err := w.end.Arm(t.Context(), w.record, w.tables)
+		if err := w.end.CanArm(t.Context(), w.record, w.tables); err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff(before, identities(t, w)); diff != "" {
+			t.Errorf("to look changed something: %s", diff)
+		}
+		at, err := w.end.Arm(t.Context(), w.record, 1, w.tables, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,14 +54,14 @@ func TestArmAndDisarm(t *testing.T) {
 			t.Errorf("%+v, %v; armed at %s", status, err, at)
 		}
 		exec(t, w.owner, "INSERT INTO app.flat VALUES (1)")
-		if again, err := w.end.Arm(t.Context(), w.record, w.tables); err != nil || again != at {
+		if again, err := w.end.Arm(t.Context(), w.record, 1, w.tables, nil); err != nil || again != at {
 			t.Errorf("armed again at %s, %v; want %s", again, err, at)
 		}
-		if _, err := w.end.Arm(t.Context(), w.record, w.tables[1:]); fault.ClassOf(err) != fault.Refused {
+		if _, err := w.end.Arm(t.Context(), w.record, 1, w.tables[1:], nil); fault.ClassOf(err) != fault.Refused {
 			t.Errorf("armed for other tables: %v", err)
 		}
 		for range 2 {
-			if err := w.end.Disarm(t.Context(), w.record); err != nil {
+			if err := w.end.Disarm(t.Context(), w.record, 1); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(before, identities(t, w)); diff != "" {
@@ -84,7 +90,7 @@ func TestArmWaitsForNobody(t *testing.T) {
 		expect := func(what string, p patience) {
 			t.Helper()
 			began := time.Now()
-			_, err := w.end.arm(t.Context(), w.record, w.tables, p)
+			_, err := w.end.arm(t.Context(), w.record, 1, w.tables, nil, p)
 			if fault.ClassOf(err) != fault.Resource || !strings.Contains(fmt.Sprint(err), fmt.Sprint(c.PgConn().PID())) || !strings.Contains(fmt.Sprint(err), w.role) {
 				t.Errorf("%s: %v, want one that names process %d of %s", what, err, c.PgConn().PID(), w.role)
 			}
@@ -102,13 +108,16 @@ func TestArmWaitsForNobody(t *testing.T) {
 		}
 		expect("young transaction", quick)
 		expect("old transaction", patience{lock: time.Second, slot: time.Hour, old: 0})
+		if err := w.end.CanArm(t.Context(), w.record, w.tables); err != nil {
+			t.Errorf("a young transaction keeps it from being armed: %v", err)
+		}
 		if n := query(t, w.owner, "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()"); n[0] != "0" {
 			t.Errorf("%s slots are left", n[0])
 		}
 		if _, err := c.Exec(t.Context(), "ROLLBACK"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.end.Arm(t.Context(), w.record, w.tables); err != nil {
+		if _, err := w.end.Arm(t.Context(), w.record, 1, w.tables, nil); err != nil {
 			t.Error(err)
 		}
 	})
@@ -119,21 +128,27 @@ func TestArmRefuses(t *testing.T) {
 	onEachServer(t, func(t *testing.T, d *database) {
 		w := d.planned(t, "CREATE TABLE item (id integer PRIMARY KEY)")
 		exec(t, w.admin.String(), "ALTER ROLE "+w.role+" NOREPLICATION")
-		_, err := w.end.Arm(t.Context(), w.record, w.tables)
+		if err := w.end.CanArm(t.Context(), w.record, w.tables); fault.ClassOf(err) != fault.Privilege {
+			t.Errorf("can it be armed without the right: %v", err)
+		}
+		_, err := w.end.Arm(t.Context(), w.record, 1, w.tables, nil)
 		if fault.ClassOf(err) != fault.Privilege || !strings.Contains(fault.HintOf(err), `ALTER ROLE "`+w.role+`" REPLICATION`) {
 			t.Errorf("without the right: %v (%s)", err, fault.HintOf(err))
 		}
 		exec(t, w.admin.String(), "ALTER ROLE "+w.role+" REPLICATION")
 		exec(t, w.owner, "ALTER TABLE app.item SET UNLOGGED")
-		if _, err = w.end.Arm(t.Context(), w.record, w.tables); fault.ClassOf(err) != fault.Unsupported || !strings.Contains(err.Error(), "unlogged") {
+		if _, err = w.end.Arm(t.Context(), w.record, 1, w.tables, nil); fault.ClassOf(err) != fault.Unsupported || !strings.Contains(err.Error(), "unlogged") {
 			t.Errorf("an unlogged table: %v", err)
 		}
+		if err := w.end.CanArm(t.Context(), w.record, w.tables); fault.ClassOf(err) != fault.Unsupported {
+			t.Errorf("can an unlogged table be armed: %v", err)
+		}
 		exec(t, w.owner, "ALTER TABLE app.item SET LOGGED", "CREATE TABLE app.child () INHERITS (app.item)")
-		if _, err = w.end.Arm(t.Context(), w.record, w.tables); fault.ClassOf(err) != fault.Unsupported || !strings.Contains(err.Error(), "inherit") {
+		if _, err = w.end.Arm(t.Context(), w.record, 1, w.tables, nil); fault.ClassOf(err) != fault.Unsupported || !strings.Contains(err.Error(), "inherit") {
 			t.Errorf("a table with children: %v", err)
 		}
 		exec(t, w.owner, "DROP TABLE app.child", fmt.Sprintf("SELECT pg_create_logical_replication_slot('%s', 'test_decoding')", slotName(w.record)))
-		if _, err = w.end.Arm(t.Context(), w.record, w.tables); fault.ClassOf(err) != fault.Refused || !strings.Contains(err.Error(), "test_decoding") {
+		if _, err = w.end.Arm(t.Context(), w.record, 1, w.tables, nil); fault.ClassOf(err) != fault.Refused || !strings.Contains(err.Error(), "test_decoding") {
 			t.Errorf("another plugin: %v", err)
 		}
 	})
@@ -278,7 +293,7 @@ func TestServerIsNotReady(t *testing.T) {
 			in := servertest.Private(t, servertest.KindPostgres15, servertest.Options{Set: []string{set, "max_replication_slots=1"}})
 			d := newDatabase(t, in.URL)
 			w := d.planned(t, "CREATE TABLE item (id integer PRIMARY KEY)")
-			at, err := w.end.Arm(t.Context(), w.record, w.tables)
+			at, err := w.end.Arm(t.Context(), w.record, 1, w.tables, nil)
 			if name == "WALLevel" {
 				if fault.ClassOf(err) != fault.Unsupported || !strings.Contains(fault.HintOf(err), "cloudsql.logical_decoding=on") {
 					t.Errorf("%v (%s)", err, fault.HintOf(err))
@@ -288,7 +303,11 @@ func TestServerIsNotReady(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = w.end.Arm(t.Context(), &change.Record{ID: w.record.ID + 1, Schema: "app"}, w.tables)
+			other, err := w.end.Create(t.Context(), change.Record{Schema: "other"}, nil, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = w.end.Arm(t.Context(), other, 1, nil, nil)
 			if fault.ClassOf(err) != fault.Unsupported || !strings.Contains(fault.HintOf(err), "max_replication_slots = 6") {
 				t.Errorf("no slot is free: %v (%s)", err, fault.HintOf(err))
 			}
@@ -302,10 +321,10 @@ func TestServerIsNotReady(t *testing.T) {
 			if fault.ClassOf(err) != fault.Refused || fault.HintOf(err) != rearm {
 				t.Errorf("a lost slot: %v", err)
 			}
-			if _, err = w.end.Arm(t.Context(), w.record, w.tables); fault.ClassOf(err) != fault.Refused {
+			if _, err = w.end.Arm(t.Context(), w.record, 1, w.tables, nil); fault.ClassOf(err) != fault.Refused {
 				t.Errorf("a lost slot: %v", err)
 			}
-			if err := w.end.Disarm(t.Context(), w.record); err != nil {
+			if err := w.end.Disarm(t.Context(), w.record, 1); err != nil {
 				t.Error(err)
 			}
 		})
