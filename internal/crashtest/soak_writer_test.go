@@ -129,7 +129,7 @@ var expected = append([]uint16{
 }, ofData...)
 
 // ofData are errors of a statement alone, which leave its transaction open.
-var ofData = []uint16{1048, 1062, 1217, 1451, 1452, 1557, 1761, 1762, 3008}
+var ofData = []uint16{1048, 1062, 1217, 1451, 1452, 1557, 1761, 1762, 3008, 6575}
 
 func lost(err error) bool {
 	var n net.Error

@@ -44,6 +44,8 @@ type feed struct {
 	server string
 	file   string
 	off    uint64
+	// from is where the event begins that was read last.
+	from uint64
 	// skipTo is the offset up to which events are dropped: COM_BINLOG_DUMP cannot begin beyond 4 GiB.
 	skipTo uint64
 
@@ -212,9 +214,11 @@ func (f *feed) locate(raw []byte) {
 	switch typ := raw[4]; {
 	case artificial, typ == eventRotate, typ == eventHeartbeat, typ == eventHeartbeat2, typ == eventFormat && end == 0:
 	case end == 0:
+		f.from = f.off
 		f.off += uint64(size)
 	default:
 		f.off = widen(f.off, end)
+		f.from = f.off - min(f.off, uint64(size))
 	}
 }
 
@@ -293,9 +297,10 @@ func (f *feed) settle() {
 	f.at.server, f.at.file, f.at.off = f.server, f.file, f.off
 }
 
-// open begins to read a transaction.
+// open begins to read a transaction, with its first event. The position may be far behind it: what was left out between them, because
+// the position includes it, has moved nothing.
 func (f *feed) open(ev *binlog.Event) {
-	f.txn = txn{open: true, file: f.at.file, off: f.at.off, time: ev.Time}
+	f.txn = txn{open: true, file: f.file, off: f.from, time: ev.Time}
 	if u, ok := f.e.undone.Load(f.place()); ok && !f.blind {
 		f.txn.undone = u.([]undoing)
 	}

@@ -294,7 +294,8 @@ func (f *feed) seek(ctx context.Context, id binlog.XAID) (*hold, error) {
 			return x, f.e.explain(op, err)
 		}
 		if over {
-			break
+			return nil, fault.New(fault.Refused, op, errors.New("it had ended, by an XA COMMIT or an XA ROLLBACK that is logged too, and was not prepared again"),
+				"the source's log contradicts itself, as after a crash or a failover that lost transactions: copy again (bascule db drop, then bascule db copy)")
 		}
 	}
 	return nil, fault.New(fault.Refused, op, errors.New("its XA PREPARE is in no binlog file that the source still has"),
@@ -306,6 +307,7 @@ type scan struct {
 	f    *feed
 	id   binlog.XAID
 	file string
+	from uint64 // offset where the events begin, unless they say so themselves
 	end  uint64 // offset to stop at, 0 for the end of the file
 }
 
@@ -327,7 +329,7 @@ func (s *scan) run(ctx context.Context) (found *hold, over bool, err error) {
 
 // through reads the events of the file.
 func (s *scan) through(ctx context.Context, d rawEvents) (found *hold, over bool, err error) {
-	p := &feed{e: s.f.e, dump: d, dec: s.f.follow.decoder(), follow: s.f.follow, at: spot{kind: s.f.at.kind}}
+	p := &feed{e: s.f.e, dump: d, dec: s.f.follow.decoder(), follow: s.f.follow, at: spot{kind: s.f.at.kind}, file: s.file, off: s.from}
 	p.held.tables = s.f.held.tables
 	var current *hold
 	for {

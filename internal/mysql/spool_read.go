@@ -178,7 +178,7 @@ func (s *spoolEvents) look(raw []byte) (bool, error) {
 		case binlog.KindRotate:
 			s.at.file, s.at.off = ev.File, ev.Pos
 		case binlog.KindGTID:
-			if s.skipping, err = s.known(ev.GTID.Text, s.at.file, s.at.off-uint64(len(raw))); err != nil {
+			if s.skipping, err = s.known(ev.GTID.Text, s.at.file, s.at.from); err != nil {
 				return false, err
 			}
 		}
@@ -223,7 +223,7 @@ func (f *feed) seekSegment(ctx context.Context, id binlog.XAID, seg spool.Segmen
 		return nil, false, err
 	}
 	defer r.Close()
-	s := scan{f: f, id: id, file: seg.First.File}
+	s := scan{f: f, id: id, file: seg.First.File, from: seg.First.Off}
 	if s.file == f.txn.file {
 		s.end = f.txn.off
 	}

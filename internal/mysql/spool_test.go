@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/mysql/binlog"
 	"github.com/bascule/bascule/internal/mysql/spool"
 	"github.com/bascule/bascule/internal/servertest"
 )
@@ -129,6 +131,7 @@ func TestSpoolOnPrivate(t *testing.T) {
 			t.Parallel()
 			s := servertest.Private(t, k, servertest.Options{}).Server
 			t.Run("outlives retention", func(t *testing.T) { outlivesRetention(t, s) })
+			t.Run("looks behind what it leaves out", func(t *testing.T) { seeksBehindTheSpool(t, s) })
 			t.Run("meets a gap", func(t *testing.T) { meetsAGap(t, s) })
 		})
 	}
@@ -224,6 +227,47 @@ func outlivesRetention(t *testing.T, s *servertest.Server) {
 	sts, err := SpoolStatus(root)
 	if err != nil || len(sts) != 1 || sts[0].Segments < 5 || !sts[0].Encrypted || len(sts[0].Holds) != 2 || sts[0].Writer != nil || sts[0].Raw < 3<<20 {
 		t.Errorf("status: %+v, %v", sts, err)
+	}
+}
+
+// seeksBehindTheSpool begins right at the XA COMMIT of a transaction whose XA PREPARE the spool has, too early for the position: between them is nothing.
+func seeksBehindTheSpool(t *testing.T, s *servertest.Server) {
+	t.Helper()
+	src := open(t, s, "CREATE TABLE a (id INT PRIMARY KEY, v LONGTEXT)")
+	spooled := spooling(t, src.url, t.TempDir(), testKey)
+	startSpool(t, spooled, "one", startOf(t, spooled))
+	s.Exec(t, src.url, "INSERT INTO a VALUES (1, REPEAT('x', 100000))")
+	src.xa(t, "late", "INSERT INTO a VALUES (2, 'prepared')")
+	at := endOf(t, spooled)
+	src.xaEnd(t, "COMMIT", "late")
+	s.Exec(t, src.url, "INSERT INTO a VALUES (3, 'after')")
+	until := endOf(t, spooled)
+	waitSpooled(t, spooled, until)
+	for name, e := range map[string]*End{"spool": spooled, "server": src.end} {
+		txns, err := read(t, e, at, selectAll(t, src), until, nil)
+		if err != nil {
+			t.Fatalf("%s: %v (%s)", name, err, fault.HintOf(err))
+		}
+		if diff := cmp.Diff([]string{"a+1", "a+1"}, texts2(txns)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	// What has ended has no rows, though its XA PREPARE is still there.
+	files, err := src.end.binlogFiles(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := files[len(files)-1]
+	for name, e := range map[string]*End{"spool": spooled, "server": src.end} {
+		follow, err := e.follow(t.Context(), selectAll(t, src))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := &feed{e: e, follow: follow, server: e.server.id, txn: txn{file: last.name, off: last.size}}
+		_, err = f.seek(t.Context(), binlog.XAID{Format: 1, Global: "late"})
+		if fault.ClassOf(err) != fault.Refused || !strings.Contains(err.Error(), "had ended") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
