@@ -54,6 +54,11 @@ bench-copy: build ## copy: bascule, pgloader and a shell pipeline, in turn
 	testbed/install mariadb postgres15 pgloader
 	bench/copy
 
+.PHONY: bench-memory
+bench-memory: build ## copy: the memory that values of 64 MiB take
+	testbed/install mariadb postgres15
+	bench/copy --sets blobs --rounds 1 --movers bascule
+
 .PHONY: bench-verify
 bench-verify: build ## verify: rows/s and bytes over the wire
 	testbed/install mariadb postgres15

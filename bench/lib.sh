@@ -63,6 +63,7 @@ data() {
   case $1 in
     orders) "$bench/marketplace" --source "$source/orders" --orders "$orders_rows" ;;
     marketplace) "$bench/marketplace" --source "$source/marketplace" --rows "$market_rows" ;;
+    blobs) "$bench/marketplace" --source "$source/blobs" --blobs 8 --blob-mib 64 ;;
   esac
   # Read it all once: the buffer pool is warm for every mover alike.
   local table

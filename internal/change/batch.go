@@ -14,13 +14,21 @@ package change
 // everything else its string bytes (DECIMAL, ENUM, SET and JSON as utf8mb4
 // text, BIT big-endian, GEOMETRY as 4 bytes of SRID and WKB).
 //
+// A row may come in parts, over several batches, where a reader says so: then Spans need neither begin nor end with a row, and
+// the value that the last span begins may have Open more bytes, which follow as the Lead of the next batches.
+//
 // A batch is reused: whoever receives one must be done with its bytes when it
 // gives it back. It is not safe for concurrent use.
 type Batch struct {
 	Data    []byte
-	Spans   []Span // row-major, Rows*Columns of them
-	Rows    int
+	Spans   []Span // row-major, Rows*Columns of them unless a row comes in parts
+	Rows    int    // how many rows end in the batch
 	Columns int
+	// Lead is how many bytes at the beginning of Data go on with the value that the batch before left open; no span has them.
+	Lead int
+	// Open is how many bytes are still to come of the last value, which is that of the last span or, without spans, that of
+	// Lead. A span's Len counts what stands in this batch.
+	Open int
 }
 
 // Span is where one value stands in Batch.Data.
@@ -36,10 +44,13 @@ func (s Span) Null() bool { return s.Len == NullLen }
 
 // Reset empties the batch for rows of that many columns and keeps its buffers.
 func (b *Batch) Reset(columns int) {
-	b.Data, b.Spans, b.Rows, b.Columns = b.Data[:0], b.Spans[:0], 0, columns
+	*b = Batch{Data: b.Data[:0], Spans: b.Spans[:0], Columns: columns}
 }
 
-// Row returns the spans of one row.
+// Whole reports whether the batch holds whole rows only.
+func (b *Batch) Whole() bool { return b.Lead == 0 && b.Open == 0 && len(b.Spans) == b.Rows*b.Columns }
+
+// Row returns the spans of one row of a batch of whole rows.
 func (b *Batch) Row(i int) []Span {
 	return b.Spans[i*b.Columns : (i+1)*b.Columns]
 }
@@ -59,7 +70,8 @@ type Codec struct {
 	// that has no target form is a *LossError and leaves dst unusable.
 	Append func(dst, src []byte) ([]byte, error)
 	// Verbatim says that the payload is src itself once Check passes, so that a
-	// large value may be written without being copied. Check may be nil.
+	// large value may be written without being copied. Check may be nil. A value that comes in parts is checked part by part,
+	// none of which begins or ends within a character of UTF-8.
 	Verbatim bool
 	Check    func(src []byte) error
 	// Null, if set, is the field that stands for NULL where the destination takes none, its framing included.

@@ -40,7 +40,8 @@ type Checker interface {
 type Reader interface {
 	// Read streams the rows of r in key order, at most limit of them (0: all). It
 	// asks swap(nil) for its first batch, hands each filled batch to swap and goes on
-	// with the batch that swap returns; the last one is handed over unless it is empty. When the limit ended it, last is
+	// with the batch that swap returns; the last one is handed over unless it is empty. Batches are small: a row that
+	// does not fit one comes in parts. When the limit ended it, last is
 	// the key of the last row; otherwise last is nil and the range is exhausted.
 	Read(ctx context.Context, s *Select, r Range, limit int64, swap func(*Batch) (*Batch, error)) (last Key, err error)
 	// Walk returns the key that stands rows further than after in index order, or nil

@@ -88,9 +88,10 @@ func (r *reader) stream(ctx context.Context, s *change.Select, rg change.Range, 
 		return nil, r.abandon(err)
 	}
 	var n int64
+	end := lastKey{cols: s.Key, at: at}
 	var last change.Key
 	for {
-		err := rows.ReadBatch(ctx, batchBytes, b)
+		err := rows.ReadParts(ctx, batchBytes, b)
 		if errors.Is(err, io.EOF) {
 			return last, nil
 		}
@@ -99,8 +100,8 @@ func (r *reader) stream(ctx context.Context, s *change.Select, rg change.Range, 
 		}
 		n += int64(b.Rows)
 		r.e.received.Add(int64(len(b.Data)))
-		if n == limit {
-			if last, err = rowKey(s.Key, b, b.Rows-1, at); err != nil {
+		if limit > 0 {
+			if last, err = end.follow(b, n == limit); err != nil {
 				return nil, r.abandon(err)
 			}
 		}
@@ -263,22 +264,70 @@ func keyPositions(s *change.Select) []int {
 	return at
 }
 
+// lastKey finds the key of the last row of a read. A row that comes in parts may bring its key in any of them, but never cut:
+// the reader cuts only what is far longer than a key can be.
+type lastKey struct {
+	cols  []*schema.Column
+	at    []int      // where the key stands in a row
+	next  int        // the column of the next span
+	parts change.Key // of the row that comes in parts
+}
+
+// follow looks at the next batch and returns the key of its last row when it is asked for.
+func (k *lastKey) follow(b *change.Batch, wanted bool) (change.Key, error) {
+	if k.next == 0 && b.Whole() {
+		if !wanted {
+			return nil, nil
+		}
+		return rowKey(k.cols, b, b.Rows-1, k.at)
+	}
+	if k.parts == nil {
+		k.parts = make(change.Key, len(k.cols))
+	}
+	if b.Lead > 0 && (b.Open == 0 || len(b.Spans) > 0) {
+		k.next = (k.next + 1) % b.Columns
+	}
+	for i, s := range b.Spans {
+		cut := i == len(b.Spans)-1 && b.Open > 0
+		if at := slices.Index(k.at, k.next); at >= 0 {
+			if cut {
+				return nil, fmt.Errorf("column %q of the key has a value of %d bytes", k.cols[at].Name, int(s.Len)+b.Open)
+			}
+			var err error
+			if k.parts[at], err = keyField(k.cols[at], b, s); err != nil {
+				return nil, err
+			}
+		}
+		if !cut {
+			k.next = (k.next + 1) % b.Columns
+		}
+	}
+	if !wanted {
+		return nil, nil
+	}
+	return slices.Clone(k.parts), nil
+}
+
 // rowKey copies the key of one row out of a batch.
 func rowKey(cols []*schema.Column, b *change.Batch, row int, at []int) (change.Key, error) {
 	spans := b.Row(row)
 	k := make(change.Key, len(cols))
 	for i, c := range cols {
-		s := spans[at[i]]
-		if s.Null() {
-			return nil, fmt.Errorf("column %q of the key is NULL", c.Name)
-		}
 		var err error
-		if k[i], err = keyText(nil, c, b.Bytes(s)); err != nil {
+		if k[i], err = keyField(c, b, spans[at[i]]); err != nil {
 			return nil, err
-		}
-		if k[i] == nil {
-			k[i] = []byte{} // an empty string is a value, not an open end
 		}
 	}
 	return k, nil
+}
+
+func keyField(c *schema.Column, b *change.Batch, s change.Span) ([]byte, error) {
+	if s.Null() {
+		return nil, fmt.Errorf("column %q of the key is NULL", c.Name)
+	}
+	v, err := keyText(nil, c, b.Bytes(s))
+	if v == nil && err == nil {
+		v = []byte{} // an empty string is a value, not an open end
+	}
+	return v, err
 }

@@ -48,8 +48,8 @@ SELECT pg_catalog.set_config('maintenance_work_mem', LEAST(GREATEST(pg_catalog.p
 }
 
 // Load writes the rows of every batch with COPY BINARY. Its memory is one buffer
-// of flushBytes and the largest value that a codec rewrites; a value that
-// travels verbatim is sent from the batch itself.
+// of flushBytes and the largest value that a codec rewrites, twice; a value that
+// travels verbatim is sent from the batches themselves, part by part.
 func (w *work) Load(ctx context.Context, into *change.Into, batches iter.Seq2[*change.Batch, error]) (int64, error) {
 	if len(into.Columns) != len(into.Codecs) {
 		return 0, fmt.Errorf("load %s: %d columns, %d codecs", into.Table, len(into.Columns), len(into.Codecs))
@@ -125,12 +125,14 @@ type encoder struct {
 	next func() (*change.Batch, error, bool)
 	stop func()
 
-	batch    *change.Batch
-	row, col int
-	rows     int64
-	started  bool
-	ended    bool
-	err      error
+	batch   *change.Batch
+	span    int // the next of the batch's spans
+	col     int // the column that it belongs to
+	part    part
+	rows    int64
+	started bool
+	ended   bool
+	err     error
 
 	buf  []byte
 	out  []byte // what is encoded and not read yet; part of buf
@@ -198,25 +200,17 @@ func (n *encoder) fill() error {
 		buf = append(buf, copyHeader...)
 		n.started = true
 	}
-	for len(buf) < flushBytes && n.long == nil {
-		if n.batch == nil || n.row == n.batch.Rows {
-			b, err, ok := n.next()
-			if err != nil {
-				return err
-			}
-			if !ok {
-				buf = binary.BigEndian.AppendUint16(buf, 0xffff)
-				n.ended = true
-				break
-			}
-			if b.Columns != len(n.into.Codecs) && b.Rows > 0 {
-				return fmt.Errorf("load %s: a batch of %d columns for %d", n.into.Table, b.Columns, len(n.into.Codecs))
-			}
-			n.batch, n.row = b, 0
-			continue
-		}
+	for len(buf) < flushBytes && n.long == nil && !n.ended {
 		var err error
-		if buf, err = n.appendRow(buf); err != nil {
+		switch {
+		case n.batch == nil || n.span == len(n.batch.Spans):
+			buf, err = n.nextBatch(buf)
+		case n.span == len(n.batch.Spans)-1 && n.batch.Open > 0:
+			buf, err = n.beginPart(buf)
+		default:
+			buf, err = n.appendRow(buf)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -224,21 +218,37 @@ func (n *encoder) fill() error {
 	return nil
 }
 
-// appendRow appends the rest of the current row, up to a value that is sent from the batch.
-func (n *encoder) appendRow(buf []byte) ([]byte, error) {
-	spans := n.batch.Row(n.row)
-	if n.col == 0 {
-		buf = binary.BigEndian.AppendUint16(buf, uint16(len(spans)))
+// nextBatch takes the next batch, or ends the stream.
+func (n *encoder) nextBatch(buf []byte) ([]byte, error) {
+	b, err, ok := n.next()
+	switch {
+	case err != nil:
+		return nil, err
+	case !ok && (n.col > 0 || n.part.rest > 0):
+		return nil, fmt.Errorf("load %s: the rows end within row %d", n.into.Table, n.rows+1)
+	case !ok:
+		n.ended = true
+		return binary.BigEndian.AppendUint16(buf, 0xffff), nil
+	case b.Columns != len(n.into.Codecs) && len(b.Spans) > 0:
+		return nil, fmt.Errorf("load %s: a batch of %d columns for %d", n.into.Table, b.Columns, len(n.into.Codecs))
 	}
-	for n.col < len(spans) {
-		s, c := spans[n.col], &n.into.Codecs[n.col]
-		n.col++
+	n.batch, n.span = b, 0
+	return n.goOn(buf)
+}
+
+// appendRow appends the rest of the current row, up to the batch's end or a value that is sent from the batch.
+func (n *encoder) appendRow(buf []byte) ([]byte, error) {
+	buf = n.beginRow(buf)
+	spans := n.batch.Spans
+	if n.batch.Open > 0 {
+		spans = spans[:len(spans)-1]
+	}
+	for n.span < len(spans) {
+		s, c := spans[n.span], &n.into.Codecs[n.col]
+		n.span++
 		if s.Null() {
 			buf = append(buf, 0xff, 0xff, 0xff, 0xff)
-			continue
-		}
-		src := n.batch.Bytes(s)
-		if c.Verbatim && len(src) >= directBytes {
+		} else if src := n.batch.Bytes(s); c.Verbatim && len(src) >= directBytes {
 			if c.Check != nil {
 				if err := c.Check(src); err != nil {
 					return nil, n.locate(err)
@@ -246,18 +256,35 @@ func (n *encoder) appendRow(buf []byte) ([]byte, error) {
 			}
 			n.long = src
 			buf = binary.BigEndian.AppendUint32(buf, uint32(len(src)))
+		} else {
+			var err error
+			if buf, err = c.Append(buf, src); err != nil {
+				return nil, n.locate(err)
+			}
+		}
+		if n.endValue() || n.long != nil {
 			break
 		}
-		var err error
-		if buf, err = c.Append(buf, src); err != nil {
-			return nil, n.locate(err)
-		}
-	}
-	if n.col == len(spans) {
-		n.row, n.col = n.row+1, 0
-		n.rows++
 	}
 	return buf, nil
+}
+
+// beginRow appends the number of fields at the beginning of a row.
+func (n *encoder) beginRow(buf []byte) []byte {
+	if n.col == 0 {
+		buf = binary.BigEndian.AppendUint16(buf, uint16(n.batch.Columns))
+	}
+	return buf
+}
+
+// endValue goes to the next column and reports whether the row has ended.
+func (n *encoder) endValue() bool {
+	if n.col++; n.col < n.batch.Columns {
+		return false
+	}
+	n.col = 0
+	n.rows++
+	return true
 }
 
 // locate names the row and column of a codec's error. A loss names them itself.
@@ -268,6 +295,6 @@ func (n *encoder) locate(err error) error {
 	if _, ok := errors.AsType[*fault.Error](err); ok {
 		return err
 	}
-	return fault.New(fault.Data, fmt.Sprintf("convert row %d of this chunk for %s.%s", n.rows+1, n.into.Table, n.into.Columns[n.col-1]), err,
+	return fault.New(fault.Data, fmt.Sprintf("convert row %d of this chunk for %s.%s", n.rows+1, n.into.Table, n.into.Columns[n.col]), err,
 		"look at that value on the source; bascule db plan says which values each column takes")
 }

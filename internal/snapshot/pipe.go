@@ -9,18 +9,13 @@ import (
 
 // pipe carries batches from the reading side to the loading side of one lane,
 // and empty ones back. Two batches go round, so that one is filled while the
-// other is loaded. A giant batch (one huge value) is waited for until it has been
-// loaded: so a lane never holds two of them, which bounds its memory.
+// other is loaded; a lane holds no more.
 type pipe struct {
 	full  chan *change.Batch
 	empty chan *change.Batch // room for both batches: giving one back never blocks
 	err   error              // of the reader; read after full is closed
 	bytes int64              // handed over; read after full is closed
 }
-
-// giant is the size from which a batch travels alone. Readers fill batches of some
-// hundred KiB, so only a value that is itself large gets there.
-const giant = 2 << 20
 
 func newPipe() *pipe {
 	p := &pipe{full: make(chan *change.Batch), empty: make(chan *change.Batch, 2)}
@@ -40,15 +35,7 @@ func (p *pipe) swap(ctx context.Context, b *change.Batch) (*change.Batch, error)
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	e, err := p.take(ctx)
-	if err != nil || e == b || cap(b.Data) < giant {
-		return e, err
-	}
-	// The other batch came back first. It is the only one that can be there, so it waits
-	// outside until b is back, and then takes b's place in the round.
-	back, err := p.take(ctx)
-	p.empty <- e
-	return back, err
+	return p.take(ctx)
 }
 
 func (p *pipe) take(ctx context.Context) (*change.Batch, error) {

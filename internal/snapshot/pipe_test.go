@@ -32,10 +32,9 @@ func TestPipe(t *testing.T) {
 		sizes  []int
 		end    error
 	}{
-		"None":   {reason: "a range may be empty", sizes: nil},
-		"Small":  {reason: "batches arrive once each, in order", sizes: []int{10, 20, 30, 40, 50}},
-		"Giants": {reason: "giants travel alone and still all arrive", sizes: []int{giant, 5, giant, giant + 1, 5, 5, giant}},
-		"Error":  {reason: "the reader's error comes after its batches", sizes: []int{1, 2}, end: errBoom},
+		"None":  {reason: "a range may be empty", sizes: nil},
+		"Small": {reason: "batches arrive once each, in order", sizes: []int{10, 20, 30, 40, 50}},
+		"Error": {reason: "the reader's error comes after its batches", sizes: []int{1, 2}, end: errBoom},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -62,34 +61,6 @@ func TestPipe(t *testing.T) {
 			})
 		})
 	}
-}
-
-// TestPipeHoldsOneGiant holds that a reader does not fill a second giant while the
-// first is being loaded: the stated memory bound rests on it.
-func TestPipeHoldsOneGiant(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPipe()
-		returned := make(chan struct{})
-		go func() {
-			b, _ := p.swap(t.Context(), nil)
-			b.Data = make([]byte, giant)
-			_, _ = p.swap(t.Context(), b)
-			close(returned)
-			p.end(nil)
-		}()
-		for _, err := range p.batches() {
-			if err != nil {
-				t.Fatal(err)
-			}
-			synctest.Wait()
-			select {
-			case <-returned:
-				t.Fatal("the reader went on while a giant was being loaded")
-			default:
-			}
-		}
-		<-returned
-	})
 }
 
 // TestPipeStopped holds that a reader ends when the loading side has gone.

@@ -8,7 +8,8 @@
 //     joins payloads of 16 MiB and more;
 //   - connection: capability.go, greeting.go, auth.go with one auth_*.go per family of methods, config.go and conn.go;
 //   - commands: result.go (OK, ERR, EOF), column.go, command.go (text statements), param.go and stmt.go (prepared statements);
-//   - rows: split.go finds the values of one row, rows.go fills a [change.Batch], giant.go completes rows that do not fit one.
+//   - rows: split.go finds the values of one row, rows.go fills a [change.Batch], giant.go completes rows that do not fit one,
+//     part.go delivers them in parts instead.
 //
 // # Reading rows
 //

@@ -221,6 +221,15 @@ func FuzzReadBatch(f *testing.F) {
 			t.Fatalf("%d rows, the slow way %d", len(got), len(want))
 		}
 		equalRows(t, got, want[:len(got)])
+		c = scripted(bytes.NewReader(stream), int(piece), 1<<20)
+		got, err = readParts(t, scriptedRows(t, c, true, fuzzTypes...), int(limit))
+		if clean != (err == nil) {
+			t.Fatalf("in parts: error %v, the slow way ends cleanly: %v", err, clean)
+		}
+		if len(got) > len(want) || clean && len(got) != len(want) {
+			t.Fatalf("in parts: %d rows, the slow way %d", len(got), len(want))
+		}
+		equalRows(t, got, want[:len(got)])
 	})
 }
 

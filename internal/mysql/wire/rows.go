@@ -17,6 +17,8 @@ type Rows struct {
 	kinds   []kind // for binary rows
 	done    bool
 	result  Result
+	// part is the row of which a part was delivered, or nil.
+	part *part
 	// giant says that the last batch ended with a row beyond the limit. The next one may keep its buffer, since such rows come
 	// together and buffers of that size should not be made for each.
 	giant bool
@@ -48,6 +50,10 @@ func (r *Rows) Result() Result { return r.result }
 // On any error dst is empty, and rows that were read in this call are not delivered. After a [*ServerError] the connection is
 // usable, after any other it is closed.
 func (r *Rows) ReadBatch(ctx context.Context, limit int, dst *change.Batch) error {
+	return r.read(ctx, limit, dst, false)
+}
+
+func (r *Rows) read(ctx context.Context, limit int, dst *change.Batch, parts bool) error {
 	dst.Reset(len(r.columns))
 	if r.done {
 		return io.EOF
@@ -57,7 +63,7 @@ func (r *Rows) ReadBatch(ctx context.Context, limit int, dst *change.Batch) erro
 		return &ConnError{Op: "read rows on " + c.name, Err: ErrClosed, sent: true}
 	}
 	err := c.run(ctx, "read rows on "+c.name, func() error {
-		return r.fill(min(max(limit, minBatch), maxBatch), dst)
+		return r.fill(min(max(limit, minBatch), maxBatch), dst, parts)
 	})
 	if r.done {
 		c.rows = nil
@@ -66,7 +72,7 @@ func (r *Rows) ReadBatch(ctx context.Context, limit int, dst *change.Batch) erro
 		dst.Reset(len(r.columns))
 		return err
 	}
-	if dst.Rows == 0 {
+	if r.done && dst.Rows == 0 {
 		return io.EOF
 	}
 	return nil
@@ -79,7 +85,7 @@ func (r *Rows) Close(ctx context.Context) error {
 	}
 	var b change.Batch
 	for {
-		if err := r.ReadBatch(ctx, readChunk, &b); errors.Is(err, io.EOF) {
+		if err := r.ReadParts(ctx, readChunk, &b); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err
@@ -87,13 +93,16 @@ func (r *Rows) Close(ctx context.Context) error {
 	}
 }
 
-// fill reads packets until the batch is full or the rows end.
-func (r *Rows) fill(limit int, dst *change.Batch) error {
+// fill reads packets until the batch is full or the rows end. With parts a row that does not fit is begun, otherwise completed.
+func (r *Rows) fill(limit int, dst *change.Batch, parts bool) error {
 	data := dst.Data
 	if cap(data) < limit || cap(data) > 2*limit && !r.giant {
 		data = make([]byte, limit)
 	}
 	data, r.giant = data[:limit], false
+	if r.part != nil {
+		return r.fillPart(data, dst)
+	}
 	pos, end := 0, 0 // data[pos:end] is read and not yet split
 	for {
 		next, giant, err := r.split(data, pos, end, dst)
@@ -108,6 +117,9 @@ func (r *Rows) fill(limit int, dst *change.Batch) error {
 			dst.Data = data[:pos]
 			return nil
 		case giant || end == len(data) && (dst.Rows == 0 || end-pos > readChunk):
+			if parts && (end-pos == headerSize || data[pos+headerSize] == headOK) {
+				return r.beginPart(data, pos, end, dst)
+			}
 			dst.Data = data
 			err := r.completeRow(pos, end, dst)
 			r.giant = len(dst.Data) > 2*limit

@@ -109,6 +109,58 @@ func readAll(t testing.TB, r *Rows, limit int) ([][][]byte, error) {
 	}
 }
 
+// readParts is readAll for rows that come in parts. No batch may be larger than the limit.
+func readParts(t testing.TB, r *Rows, limit int) ([][][]byte, error) {
+	t.Helper()
+	var all [][][]byte
+	var row [][]byte
+	var b change.Batch
+	rows, open := 0, 0
+	for {
+		err := r.ReadParts(t.Context(), limit, &b)
+		if errors.Is(err, io.EOF) {
+			if open > 0 || len(row) > 0 {
+				t.Error("the rows end within a row")
+			}
+			return all, nil
+		}
+		if err != nil {
+			return all, err
+		}
+		if cap(b.Data) > max(limit, minBatch) {
+			t.Fatalf("a batch of %d bytes, the limit is %d", cap(b.Data), limit)
+		}
+		if b.Lead > open || b.Lead == 0 && open > 0 {
+			t.Fatalf("%d bytes of a value that lacks %d", b.Lead, open)
+		}
+		if open -= b.Lead; b.Lead > 0 {
+			row[len(row)-1] = append(row[len(row)-1], b.Data[:b.Lead]...)
+		}
+		for i := 0; ; i++ {
+			if len(row) == b.Columns && open == 0 {
+				all, row = append(all, row), nil
+			}
+			if i == len(b.Spans) {
+				break
+			}
+			var value []byte
+			if s := b.Spans[i]; !s.Null() {
+				value = append([]byte{}, b.Bytes(s)...)
+			}
+			row = append(row, value)
+			if i == len(b.Spans)-1 {
+				open = b.Open
+			}
+		}
+		if open != b.Open {
+			t.Fatalf("%d bytes are open, the batch says %d", open, b.Open)
+		}
+		if rows += b.Rows; rows != len(all) {
+			t.Fatalf("%d rows have ended, the batches say %d", len(all), rows)
+		}
+	}
+}
+
 // randomRow makes the binary form of a row of (BIGINT, BLOB, DATETIME) and its values.
 func randomRow(rng *rand.Rand, blob int) (payload []byte, values [][]byte) {
 	values = make([][]byte, 3)
@@ -180,6 +232,18 @@ func TestReadBatchDeliversEveryRowUnchanged(t *testing.T) {
 			if c.s.pending() || c.rows != nil {
 				t.Errorf("%s: connection is not idle after the last row", tc.reason)
 			}
+
+			c = scripted(bytes.NewReader(stream), tc.piece, 1<<30)
+			if err := c.s.fill(tc.ahead); err != nil {
+				t.Fatal(err)
+			}
+			if got, err = readParts(t, scriptedRows(t, c, true, TypeLongLong, TypeBlob, TypeDatetime), tc.limit); err != nil {
+				t.Fatalf("%s, in parts: %v", tc.reason, err)
+			}
+			equalRows(t, got, want)
+			if c.s.pending() || c.rows != nil {
+				t.Errorf("%s, in parts: connection is not idle after the last row", tc.reason)
+			}
 		})
 	}
 }
@@ -221,6 +285,11 @@ func TestEveryPayloadOfExactlyAPacketIsContinued(t *testing.T) {
 		got, err := readAll(t, scriptedRows(t, c, true, TypeLongLong, TypeBlob, TypeDatetime), 1<<20)
 		if err != nil || len(got) != 1 || len(got[0][1]) != blob {
 			t.Errorf("%d packets: %d rows, error %v", packets, len(got), err)
+		}
+		c = scripted(bytes.NewReader(stream), 0, 1<<30)
+		got, err = readParts(t, scriptedRows(t, c, true, TypeLongLong, TypeBlob, TypeDatetime), 1<<20)
+		if err != nil || len(got) != 1 || len(got[0][1]) != blob {
+			t.Errorf("%d packets, in parts: %d rows, error %v", packets, len(got), err)
 		}
 	}
 }
