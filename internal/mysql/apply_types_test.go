@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/url"
@@ -120,14 +121,14 @@ func postgresRows(t testing.TB, e *End, p *convert.Table) *change.Batch {
 		return nil
 	}
 	err = e.Lane(t.Context(), "none:", func(ctx context.Context, r change.Reader) error {
-		b := &change.Batch{}
+		b, all := &change.Batch{}, &change.Batch{Columns: len(into.Columns)}
 		_, err := r.Read(ctx, &p.Select, change.Range{}, 0, func(full *change.Batch) (*change.Batch, error) {
-			if full == nil {
-				return b, nil
+			if full != nil {
+				joinParts(all, full)
 			}
-			return full, convertAll(full)
+			return b, nil
 		})
-		return err
+		return errors.Join(err, convertAll(all))
 	})
 	if err != nil {
 		t.Fatalf("%s: %v", p.Select.Table.Name, err)

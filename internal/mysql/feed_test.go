@@ -78,17 +78,18 @@ func stored(t *testing.T, e *End, selects []*change.Select) mirror {
 	}
 	err = e.Lane(t.Context(), at, func(ctx context.Context, r change.Reader) error {
 		for _, s := range selects {
-			b := &change.Batch{}
+			b, all := &change.Batch{}, &change.Batch{Columns: len(s.Columns)}
 			swap := func(full *change.Batch) (*change.Batch, error) {
 				if full != nil {
-					for i := range full.Rows {
-						m.change(t, s.Table.Name, rowText(full, i), 1)
-					}
+					joinParts(all, full)
 				}
 				return b, nil
 			}
 			if _, err := r.Read(ctx, s, change.Range{}, 0, swap); err != nil {
 				return err
+			}
+			for i := range all.Rows {
+				m.change(t, s.Table.Name, rowText(all, i), 1)
 			}
 		}
 		return nil

@@ -3,7 +3,6 @@ package mysql
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -58,43 +57,39 @@ func TestReadParts(t *testing.T) {
 
 // readHashes reads a range of p and returns its rows as the server's query gives them.
 func readHashes(ctx context.Context, r *reader, s *change.Select, rg change.Range, limit int64) ([]string, change.Key, error) {
-	var out []string
-	var row [][]byte
-	b := &change.Batch{}
+	b, all := &change.Batch{}, &change.Batch{Columns: len(s.Columns)}
 	last, err := r.Read(ctx, s, rg, limit, func(full *change.Batch) (*change.Batch, error) {
-		switch {
-		case full == nil:
-			return b, nil
-		case cap(full.Data) > batchBytes:
-			return nil, fmt.Errorf("a batch of %d bytes", cap(full.Data))
-		case full.Lead > 0 && len(row) == 0:
-			return nil, errors.New("a part of no value")
-		case full.Lead > 0:
-			row[len(row)-1] = append(row[len(row)-1], full.Data[:full.Lead]...)
+		if full != nil {
+			joinParts(all, full)
 		}
-		ends := func(last bool) {
-			if len(row) == full.Columns && (!last || full.Open == 0) {
-				hash := func(v []byte) string {
-					if v == nil {
-						return servertest.Null
-					}
-					return fmt.Sprintf("%x", sha256.Sum256(v))
-				}
-				a := row[2][0]
-				out = append(out, fmt.Sprintf("%s|%s|%d|%s|%s", hash(row[0]), row[1], a, hash(row[3]), row[4]))
-				row = nil
-			}
+		if cap(b.Data) > batchBytes {
+			return nil, fmt.Errorf("a batch of %d bytes", cap(b.Data))
 		}
-		ends(len(full.Spans) == 0)
-		for i, s := range full.Spans {
-			var v []byte
-			if !s.Null() {
-				v = append([]byte{}, full.Bytes(s)...)
-			}
-			row = append(row, v)
-			ends(i == len(full.Spans)-1)
-		}
-		return full, nil
+		return b, nil
 	})
+	hash := func(s change.Span) string {
+		if s.Null() {
+			return servertest.Null
+		}
+		return fmt.Sprintf("%x", sha256.Sum256(all.Bytes(s)))
+	}
+	var out []string
+	for i := range all.Rows {
+		v := all.Row(i)
+		out = append(out, fmt.Sprintf("%s|%s|%d|%s|%s", hash(v[0]), all.Bytes(v[1]), all.Bytes(v[2])[0], hash(v[3]), all.Bytes(v[4])))
+	}
 	return out, last, err
+}
+
+// joinParts adds what a batch holds, which may be parts of rows.
+func joinParts(all, b *change.Batch) {
+	base := uint32(len(all.Data))
+	all.Data = append(all.Data, b.Data...)
+	if b.Lead > 0 {
+		all.Spans[len(all.Spans)-1].Len += uint32(b.Lead)
+	}
+	for _, s := range b.Spans {
+		all.Spans = append(all.Spans, change.Span{Off: s.Off + base, Len: s.Len})
+	}
+	all.Rows += b.Rows
 }

@@ -255,19 +255,32 @@ func (s *source) replay(t testing.TB, db *schema.Database) map[schema.Name]rows 
 // foreign reports whether another test, on the same server, logged statements.
 func foreign(err error) bool { return strings.Contains(err.Error(), "was logged as SQL") }
 
+// join adds what a batch holds, which may be parts of rows.
+func join(all, b *change.Batch) {
+	base := uint32(len(all.Data))
+	all.Data = append(all.Data, b.Data...)
+	if b.Lead > 0 {
+		all.Spans[len(all.Spans)-1].Len += uint32(b.Lead)
+	}
+	for _, s := range b.Spans {
+		all.Spans = append(all.Spans, change.Span{Off: s.Off + base, Len: s.Len})
+	}
+	all.Rows += b.Rows
+}
+
 // read reads a table through the package whose reader is the authority.
 func read(t testing.TB, e *mysql.End, table *schema.Table) rows {
 	t.Helper()
 	held := rows{}
 	err := e.Lane(t.Context(), "none:", func(ctx context.Context, r change.Reader) error {
-		b := &change.Batch{}
+		b, all := &change.Batch{}, &change.Batch{Columns: len(table.Columns)}
 		_, err := r.Read(ctx, &change.Select{Table: table, Columns: table.Columns}, change.Range{}, 0, func(full *change.Batch) (*change.Batch, error) {
-			if full == nil {
-				return b, nil
+			if full != nil {
+				join(all, full)
 			}
-			return b, held.add(full, 1)
+			return b, nil
 		})
-		return err
+		return errors.Join(err, held.add(all, 1))
 	})
 	if err != nil {
 		t.Fatalf("read %s: %v", table.Name, err)
