@@ -12,6 +12,9 @@ type Key [][]byte
 // beyond them, UpTo includes them. So integer ranges need only the first column.
 type Range struct {
 	After, UpTo Key
+	// Only, if set, are keys in the end's binary form, the columns of Select.Key: the rows that have one of them, and, under a collation
+	// that takes different texts for equal, such as equal one. After and UpTo are nil then. A task never has it.
+	Only *Batch
 }
 
 // Select names what is read: a table, the columns that travel, in order, and

@@ -97,18 +97,16 @@ func (c *Column) misspelt(src []byte) error {
 
 // integerText needs a type whose values the protocol sends as little-endian integers.
 func (c *Column) integerText() KeyText {
-	unsigned := true
+	width, unsigned := 2, true
 	switch t := c.Source.Type.(type) {
 	case schema.Int:
-		unsigned = t.Unsigned
+		width, unsigned = intWidth(t.Bits), t.Unsigned
 	case schema.Year:
 	default:
 		return nil
 	}
 	return func(dst, src []byte) ([]byte, error) {
-		switch len(src) {
-		case 1, 2, 4, 8:
-		default:
+		if len(src) != width {
 			return dst, c.misspelt(src)
 		}
 		if v, ok := loadInt(src, unsigned); ok {

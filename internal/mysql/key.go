@@ -74,6 +74,9 @@ type condition struct {
 
 // bounds adds WHERE and the conditions of a range, or nothing for the whole table.
 func (c *condition) bounds(parts []keyPart, r change.Range) error {
+	if r.Only != nil {
+		return c.only(parts, r.Only)
+	}
 	word := " WHERE "
 	for _, b := range []struct {
 		key   change.Key
@@ -91,6 +94,38 @@ func (c *condition) bounds(parts []keyPart, r change.Range) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// only adds the condition for some keys.
+func (c *condition) only(parts []keyPart, keys *change.Batch) error {
+	if keys.Rows == 0 || len(parts) == 0 || keys.Columns != len(parts) {
+		return fmt.Errorf("%d keys of %d values for %d columns", keys.Rows, keys.Columns, len(parts))
+	}
+	columns, names, values, all := make([]*schema.Column, len(parts)), make([]string, len(parts)), make([]string, len(parts)), make([]int, len(parts))
+	for i, p := range parts {
+		columns[i], names[i], values[i], all[i] = p.column, p.sql, p.value, i
+	}
+	tuple := "(" + strings.Join(values, ", ") + ")"
+	c.sql.WriteString(" WHERE (" + strings.Join(names, ", ") + ") IN (")
+	for row := range keys.Rows {
+		k, err := rowKey(columns, keys, row, all)
+		if err != nil {
+			return err
+		}
+		if row > 0 {
+			c.sql.WriteString(", ")
+		}
+		c.sql.WriteString(tuple)
+		for i, text := range k {
+			arg, err := keyParam(columns[i], text)
+			if err != nil {
+				return err
+			}
+			c.args = append(c.args, arg)
+		}
+	}
+	c.sql.WriteString(")")
 	return nil
 }
 
