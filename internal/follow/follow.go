@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/bascule/bascule/internal/change"
@@ -53,6 +54,9 @@ type Follower struct {
 	// StepRows and StepBytes bound what is applied at once; 0 means 20,000 changes and 8 MiB.
 	StepRows  int64
 	StepBytes int
+
+	open sync.Once
+	asks chan *mending // see askers
 }
 
 // DDLError says that the feed stands before a statement that alters a followed table. Everything before it is applied.

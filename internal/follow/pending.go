@@ -91,6 +91,15 @@ func (p *pending) remove(b *change.Batch, i int) {
 	appendRow(&p.gone, b.Data, spans)
 }
 
+// clearKey makes sure that the step leaves no row with a key, given by itself.
+func (p *pending) clearKey(b *change.Batch, i int) {
+	if key := b.Row(i); p.slots.find(&p.keys, b.Data, key) < 0 {
+		appendRow(&p.keys, b.Data, key)
+		p.slots.add(&p.keys)
+		p.image = append(p.image, none)
+	}
+}
+
 // slot returns the slot of row i of b, a new one when its key was not touched yet, and the spans of the whole row.
 func (p *pending) slot(b *change.Batch, i int) (int, []change.Span) {
 	row := b.Row(i)

@@ -30,6 +30,8 @@ type pump struct {
 	free    chan *unit
 	done    chan change.Mark // the latest mark that is durable on the target; holds one
 
+	applied change.Mark // the last one, known to the applying side
+
 	saved  time.Time       // when the reading side last handed over a mark
 	handed change.Position // the last one handed over
 	ended  error           // why the reading side stopped in good order, with all that it read handed over
@@ -41,7 +43,7 @@ func newPump(f *Follower, feed change.Feed, s change.Session, from change.Mark) 
 	p := &pump{
 		f: f, feed: feed, session: s,
 		units: make(chan *unit), free: make(chan *unit, unitsInFlight), done: make(chan change.Mark, 1),
-		saved: time.Now(), stats: newStats(from),
+		applied: from, saved: time.Now(), stats: newStats(from),
 	}
 	for range unitsInFlight {
 		p.free <- newUnit()
@@ -133,41 +135,63 @@ func (p *pump) reached(ctx context.Context) (bool, error) {
 	return p.f.Source.Includes(ctx, p.feed.Position(), until)
 }
 
-// apply carries out units. A transaction of the target stays open until a unit brings a mark.
+// apply carries out units. A transaction of the target stays open until a unit brings a mark; only between two of them are rows mended.
 func (p *pump) apply(ctx context.Context) error {
 	var tx change.Applying
-	for u := range p.units {
+	for {
+		var asks chan *mending
 		if tx == nil {
+			asks = p.f.askers()
+		}
+		select {
+		case ask := <-asks:
+			if err := p.mend(ctx, ask); err != nil {
+				return err
+			}
+		case u, ok := <-p.units:
+			if !ok {
+				// By an error on the reading side, which is the one to tell, or where it was told to stop, which is never inside a transaction.
+				return p.rolledBack(ctx, nil)
+			}
 			var err error
-			if tx, err = p.session.Begin(ctx); err != nil {
+			if tx, err = p.carry(ctx, tx, u); err != nil {
 				return err
 			}
 		}
-		began := time.Now()
-		if !u.empty() {
-			if p.f.Touch != nil {
-				p.f.Touch(&u.step)
-			}
-			if err := tx.Apply(ctx, &u.step); err != nil {
-				return p.rolledBack(ctx, err)
-			}
-		}
-		if u.mark != nil {
-			if err := tx.Commit(ctx, *u.mark); err != nil {
-				return err
-			}
-			tx = nil
-			if err := p.committed(*u.mark); err != nil {
-				return err
-			}
-		}
-		p.stats.add(u, time.Since(began))
-		p.stats.tell(p.f)
-		u.reset()
-		p.free <- u
 	}
-	// The units ended: by an error on the reading side, which is the one to tell, or where it was told to stop, which is never inside a transaction.
-	return p.rolledBack(ctx, nil)
+}
+
+// carry carries out a unit, in tx if that is open. It returns the transaction if it stays open.
+func (p *pump) carry(ctx context.Context, tx change.Applying, u *unit) (change.Applying, error) {
+	if tx == nil {
+		var err error
+		if tx, err = p.session.Begin(ctx); err != nil {
+			return nil, err
+		}
+	}
+	began := time.Now()
+	if !u.empty() {
+		if p.f.Touch != nil {
+			p.f.Touch(&u.step)
+		}
+		if err := tx.Apply(ctx, &u.step); err != nil {
+			return nil, p.rolledBack(ctx, err)
+		}
+	}
+	if u.mark != nil {
+		if err := tx.Commit(ctx, *u.mark); err != nil {
+			return nil, err
+		}
+		tx, p.applied = nil, *u.mark
+		if err := p.committed(*u.mark); err != nil {
+			return nil, err
+		}
+	}
+	p.stats.add(u, time.Since(began))
+	p.stats.tell(p.f)
+	u.reset()
+	p.free <- u
+	return tx, nil
 }
 
 // rolledBack ends an open transaction and returns err.
