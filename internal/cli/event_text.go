@@ -35,6 +35,8 @@ func eventText(e event.Event) string {
 		return followedText(e)
 	case event.Passed:
 		return passedText(e)
+	case event.Repaired:
+		return repairedText(e)
 	case event.Retried:
 		return fmt.Sprintf("%s: lost, trying again after %s: %s", clean(e.What), duration(e.After), clean(e.Error))
 	case event.GateSeen:
@@ -114,6 +116,20 @@ func passedText(e event.Passed) string {
 		text += fmt.Sprintf(", %s changed at every look", plural(e.Unproved, "row"))
 	}
 	return text + fmt.Sprintf(", in %s, up to %s", duration(e.Elapsed), clean(e.Position))
+}
+
+// repairedText says what was copied again.
+func repairedText(e event.Repaired) string {
+	text := fmt.Sprintf("%s: %s copied again for %s", clean(e.Table), plural(e.Rows, "row"), plural(e.Keys, "key"))
+	if e.Keys == 0 {
+		text = clean(e.Table) + ": nothing copied again"
+	} else {
+		text += fmt.Sprintf(", at %s, with the follow paused for %s", clean(e.Position), duration(e.Paused))
+	}
+	if e.Left != "" {
+		text += "; " + clean(e.Left)
+	}
+	return text
 }
 
 // differenceText shows values as package verify quotes them, so that a trailing

@@ -70,8 +70,13 @@ func (v *live) Event(e event.Event) {
 // keep returns the line of an event that must not vanish with the view.
 func keep(e event.Event) string {
 	switch e := e.(type) {
-	case event.Difference, event.Retried, event.Passed, event.Altered, event.GateSeen, event.StepDone, event.StepFailed, event.Frozen, event.Unwatched, event.TookOver, event.Waiting, event.PhaseDone:
+	case event.Difference, event.Retried, event.Passed, event.Repaired, event.Altered, event.GateSeen, event.StepDone, event.StepFailed, event.Frozen,
+		event.Unwatched, event.TookOver, event.Waiting:
 		return eventText(e)
+	case event.PhaseDone:
+		if e.Phase == "catch up" || e.Phase == "compare what changed" || e.Phase == "copy" || e.Phase == "verify" {
+			return eventText(e)
+		}
 	case event.Found:
 		if e.Finding.Severity != finding.Info {
 			return eventText(e)

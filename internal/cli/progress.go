@@ -75,7 +75,7 @@ func (p *progress) add(e event.Event, now time.Time) {
 		p.followed, p.note = &e, ""
 	case event.Retried, event.Throttled, event.StepStarted, event.StepDone, event.StepFailed, event.Frozen, event.Unwatched, event.TookOver, event.Waiting:
 		p.note = eventText(e)
-	case event.PhaseDone, event.Found, event.Difference, event.Passed, event.Altered, event.GateSeen:
+	case event.PhaseDone, event.Found, event.Difference, event.Passed, event.Repaired, event.Altered, event.GateSeen:
 		// The live view has nothing to count in these.
 	}
 }

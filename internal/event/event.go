@@ -113,6 +113,18 @@ type (
 		Position string        `json:"position"`
 		Elapsed  time.Duration `json:"elapsed_ns"`
 	}
+	// Repaired says that differing rows of a table were copied again. That is no proof: the next pass is.
+	Repaired struct {
+		Table string `json:"table"`
+		// Keys is how many keys were looked for, Rows how many rows the source had for them.
+		Keys int64 `json:"keys"`
+		Rows int64 `json:"rows"`
+		// Left says which rows differ still, and why; empty when none is known to.
+		Left string `json:"left,omitempty"`
+		// Position is up to where the source's changes were applied when the last row was put, Paused how long nothing was applied, added up.
+		Position string        `json:"position,omitempty"`
+		Paused   time.Duration `json:"paused_ns"`
+	}
 	// Retried says that something was lost and is tried again.
 	Retried struct {
 		What  string        `json:"what"`
@@ -186,6 +198,7 @@ func (TableVerified) Name() string { return "table_verified" }
 func (Difference) Name() string    { return "difference" }
 func (Followed) Name() string      { return "followed" }
 func (Passed) Name() string        { return "passed" }
+func (Repaired) Name() string      { return "repaired" }
 func (Retried) Name() string       { return "retried" }
 func (GateSeen) Name() string      { return "gate_seen" }
 func (StepStarted) Name() string   { return "step_started" }
@@ -208,6 +221,7 @@ func (TableVerified) sealed() {}
 func (Difference) sealed()    {}
 func (Followed) sealed()      {}
 func (Passed) sealed()        {}
+func (Repaired) sealed()      {}
 func (Retried) sealed()       {}
 func (GateSeen) sealed()      {}
 func (StepStarted) sealed()   {}

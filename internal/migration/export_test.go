@@ -13,7 +13,7 @@ var _ cutover.Proof = (*LastProof)(nil)
 
 // Beside runs fn while the source is followed.
 func (m *Migration) Beside(ctx context.Context, fn func(context.Context, *LastProof) error) error {
-	return m.beside(ctx, fn)
+	return m.beside(ctx, false, func(ctx context.Context, b *besides) error { return fn(ctx, b.lastProof) })
 }
 
 // Still returns when the target holds all that was written until now.

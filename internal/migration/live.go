@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bascule/bascule/internal/change"
+	"github.com/bascule/bascule/internal/convert"
 	"github.com/bascule/bascule/internal/event"
 	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/follow"
@@ -18,23 +19,33 @@ import (
 type LiveOptions struct {
 	// Passes is how many full passes are made; 0 means until ctx ends.
 	Passes int
+	// Repair copies the rows again that a pass finds different, and ends at the first pass that finds none. No other process may follow.
+	Repair bool
 }
 
 // VerifyLive compares every table while both sides change, pass after pass, and tells each pass's verdict by an event. It follows the
 // source itself, unless another process does. It returns the report of the last full pass.
 func (m *Migration) VerifyLive(ctx context.Context, o LiveOptions) (*verify.Report, error) {
 	var last *verify.Report
-	err := m.beside(ctx, func(ctx context.Context, p *lastProof) error {
-		for n := 1; o.Passes == 0 || n <= o.Passes; n++ {
+	err := m.beside(ctx, o.Repair, func(ctx context.Context, b *besides) error {
+		if o.Repair {
+			b.verifier.Keep = repairKeys
+		}
+		for n := 1; o.more(n, last); n++ {
 			began := time.Now()
 			err := m.phase("verify", func() (err error) {
-				last, err = p.Pass(ctx)
+				last, err = b.Pass(ctx)
 				return err
 			})
 			if err != nil {
 				return err
 			}
-			m.emit(passed(n, last, p.at(), time.Since(began)))
+			m.emit(passed(n, last, b.at(), time.Since(began)))
+			if o.Repair && !last.Equal {
+				if err := m.repair(ctx, b, last); err != nil {
+					return err
+				}
+			}
 		}
 		return nil
 	})
@@ -44,8 +55,16 @@ func (m *Migration) VerifyLive(ctx context.Context, o LiveOptions) (*verify.Repo
 	return last, nil
 }
 
-// beside runs fn while the source is followed: by this process, which then tells the proof what it touches, unless another one does.
-func (m *Migration) beside(ctx context.Context, fn func(context.Context, *lastProof) error) error {
+// besides is what runs beside a follow.
+type besides struct {
+	*lastProof
+	follower *follow.Follower
+	plan     *convert.Plan
+}
+
+// beside runs fn while the source is followed: by this process, which then tells the proof what it touches, or, unless alone is set, by another
+// one that does so already.
+func (m *Migration) beside(ctx context.Context, alone bool, fn func(context.Context, *besides) error) error {
 	rec, plan, err := m.following(ctx)
 	if err != nil {
 		return err
@@ -76,9 +95,9 @@ func (m *Migration) beside(ctx context.Context, fn func(context.Context, *lastPr
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		m.keepCurrent(ctx, cancel, at, func(ctx context.Context) error { return m.catchUp(ctx, rec, plan, f, at.reached) }, rec)
+		m.keepCurrent(ctx, cancel, at, alone, func(ctx context.Context) error { return m.catchUp(ctx, rec, plan, f, at.reached) }, rec)
 	}()
-	err = fn(ctx, p)
+	err = fn(ctx, &besides{p, f, plan})
 	cause := context.Cause(ctx)
 	cancel(nil)
 	<-done
@@ -99,10 +118,10 @@ func passed(n int, r *verify.Report, at change.Mark, took time.Duration) event.P
 	return e
 }
 
-// keepCurrent follows until ctx ends. When another process follows already, it reads from the ledger how far that one is.
-func (m *Migration) keepCurrent(ctx context.Context, fail context.CancelCauseFunc, at *marks, run func(context.Context) error, rec *change.Record) {
+// keepCurrent follows until ctx ends. When another process follows already, it reads from the ledger how far that one is, unless it must be alone.
+func (m *Migration) keepCurrent(ctx context.Context, fail context.CancelCauseFunc, at *marks, alone bool, run func(context.Context) error, rec *change.Record) {
 	err := run(ctx)
-	if fault.ClassOf(err) == fault.Busy {
+	if fault.ClassOf(err) == fault.Busy && !alone {
 		err = m.watch(ctx, at, rec)
 	}
 	if met, ok := errors.AsType[*follow.DDLError](err); ok {

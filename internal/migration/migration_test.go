@@ -37,6 +37,13 @@ func inLabs(t *testing.T, fn func(t *testing.T, l *lab)) {
 	}
 }
 
+// oneLab is a lab of the first source.
+func oneLab(t *testing.T) *lab {
+	t.Helper()
+	s, d := servertest.Sources(t)[0], servertest.Postgres15(t)
+	return &lab{source: s, target: d, from: s.Database(t), into: d.Database(t)}
+}
+
 func (l *lab) exec(t *testing.T, statements ...string) {
 	t.Helper()
 	l.source.Exec(t, l.from, statements...)

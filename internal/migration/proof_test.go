@@ -106,18 +106,7 @@ func counted(t *testing.T, s *servertest.Server, url, query string) (n int64) {
 func TestLastProof(t *testing.T) {
 	inLabs(t, func(t *testing.T, l *lab) {
 		kinds := keyKinds(l.source.Kind)
-		for _, k := range kinds {
-			primary := ""
-			if k.primary != "" {
-				primary = ", PRIMARY KEY (" + k.primary + ")"
-			}
-			l.exec(t, fmt.Sprintf("CREATE TABLE %s (%s, v VARCHAR(20), w INT%s)", k.name, k.columns, primary))
-			rows := k.insert(0, 0)
-			for n := range 39 {
-				rows += ", " + k.row(n+1, 0)
-			}
-			l.exec(t, rows)
-		}
+		l.makeKinds(t, kinds)
 		l.begin(t, convert.Options{ForFollow: true, Types: map[string]string{"k_id.k": "uuid"}}, change.Filter{}).copied(t)
 		draw := rand.New(rand.NewPCG(1, 1))
 		m := l.begin(t, convert.Options{}, change.Filter{})
@@ -186,6 +175,23 @@ func TestLastProof(t *testing.T) {
 			t.Fatalf("%v (%s)", err, fault.HintOf(err))
 		}
 	})
+}
+
+// makeKinds makes a table of every kind, with rows.
+func (l *lab) makeKinds(t *testing.T, kinds []keyed) {
+	t.Helper()
+	for _, k := range kinds {
+		primary := ""
+		if k.primary != "" {
+			primary = ", PRIMARY KEY (" + k.primary + ")"
+		}
+		l.exec(t, fmt.Sprintf("CREATE TABLE %s (%s, v VARCHAR(20), w INT%s)", k.name, k.columns, primary))
+		rows := k.insert(0, 0)
+		for n := range 39 {
+			rows += ", " + k.row(n+1, 0)
+		}
+		l.exec(t, rows)
+	}
 }
 
 // damage sets v in every row of the target.

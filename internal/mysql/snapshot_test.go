@@ -305,7 +305,7 @@ func explain(ctx context.Context, t *testing.T, r *reader, s *change.Select, rg 
 		}
 	}
 	if kind != "range" && kind != "const" && kind != "ref" && kind != "" || strings.Contains(extra, "sort") || strings.Contains(extra, "temporary") {
-		t.Errorf("range %q: access %q, extra %q", rg, kind, extra)
+		t.Errorf("range %q to %q: access %q, extra %q", rg.After, rg.UpTo, kind, extra)
 	}
 }
 
@@ -337,7 +337,7 @@ func TestReadPrefixBounds(t *testing.T) {
 					return err
 				}
 				if g := strings.Join(got, " "); g != c.want {
-					t.Errorf("%q: %s, want %s", c.rg, g, c.want)
+					t.Errorf("%q to %q: %s, want %s", c.rg.After, c.rg.UpTo, g, c.want)
 				}
 			}
 			return nil

@@ -83,6 +83,7 @@ func (v *Verifier) look(u unit, w *watched, source, target map[string]change.Row
 		return true
 	}
 	f.differences += now.differences
+	v.keep(f, w.Key)
 	for _, shown := range now.shown {
 		if len(f.shown) < v.Show {
 			f.shown = append(f.shown, shown)

@@ -139,9 +139,20 @@ func (v *Verifier) values(ctx context.Context, u unit, part []suspect, f *found)
 		return err
 	}
 	for _, r := range part {
+		before := f.differences
 		v.judge(u, r, source, target, f)
+		if f.differences > before {
+			v.keep(f, r.Key)
+		}
 	}
 	return nil
+}
+
+// keep notes the key of a differing row.
+func (v *Verifier) keep(f *found, key []string) {
+	if len(f.keys) < v.Keep {
+		f.keys = append(f.keys, key)
+	}
 }
 
 // judge says what differs in one row, if anything does.

@@ -40,6 +40,7 @@ type found struct {
 	settled, unproved      int64 // rows that differed at a look and at a later one did not, or always were another; only with a barrier
 	bySum                  bool
 	shown                  []event.Difference
+	keys                   [][]string // of differing rows
 }
 
 const (

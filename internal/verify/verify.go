@@ -44,6 +44,8 @@ type Verifier struct {
 	Events event.Sink
 	// Show is how many differences of one table are kept and shown; all are counted.
 	Show int
+	// Keep is how many keys of differing rows of one table its report holds.
+	Keep int
 	// Retry is how long a lost server is waited for.
 	Retry time.Duration
 	// Barrier is set when both sides change: it returns when the target holds everything that a read of the source which has
@@ -75,7 +77,9 @@ type TableReport struct {
 	// Unproved counts rows that changed at every look, so that nothing can be said of them. Only with a barrier.
 	Unproved int64              `json:"unproved,omitempty"`
 	Shown    []event.Difference `json:"shown,omitempty"`
-	Elapsed  time.Duration      `json:"elapsed_ns"`
+	// Keys are the keys of differing rows in canonical text, as many as the verifier keeps.
+	Keys    [][]string    `json:"-"`
+	Elapsed time.Duration `json:"elapsed_ns"`
 }
 
 // Run compares every table and returns the report. Differences are not an error;
@@ -163,6 +167,7 @@ func (v *Verifier) finish(j *job, f found) {
 	if f.bySum {
 		r.RangesEqual++
 	}
+	r.Keys = append(r.Keys, f.keys[:min(len(f.keys), max(0, v.Keep-len(r.Keys)))]...)
 	v.emit(event.RangeVerified{Table: r.Table, Rows: f.rowsSource, Equal: f.differences == 0})
 	for _, d := range f.shown {
 		if len(r.Shown) < v.Show {
