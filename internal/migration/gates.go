@@ -189,6 +189,10 @@ func (g *gates) fence(ctx context.Context) (cutover.Gate, error) {
 	for _, l := range p.Leaks {
 		x.Saw += "; mind: " + l
 	}
+	if p.Replicates != "" {
+		x.Open, x.Saw = false, "the end replicates from another one ("+p.Replicates+"), whose writes no fence here stops"
+		x.Do = "stop the application there and end that replication first"
+	}
 	if len(p.Prepared) > 0 {
 		x.Open, x.Saw = false, "transactions are prepared and could still be committed: "+brief(p.Prepared)
 		x.Do = "end each; XA RECOVER on MySQL, pg_prepared_xacts on PostgreSQL list them"
