@@ -46,7 +46,7 @@ var (
 // machine they run on; it goes when the connection goes.
 func (e *End) Applying(ctx context.Context, r *change.Record, who string, tables []*change.Replica, fn func(context.Context, change.Session) error) error {
 	return e.withWriter(ctx, func(ctx context.Context, w *reader) error {
-		s := &applySession{e: e, r: w, migration: r.ID, lock: applierLock(r.ID), stmts: applyStmts{conn: w.conn}}
+		s := &applySession{e: e, r: w, migration: inLedger(r), lock: applierLock(inLedger(r)), stmts: applyStmts{conn: w.conn}}
 		if err := e.makeLedger(ctx, w); err != nil {
 			return err
 		}
@@ -159,7 +159,7 @@ func (s *applySession) Mark(ctx context.Context) (change.Mark, error) {
 // Applied returns what was saved last, whoever applies; a Mark whose Position is empty when nothing was.
 func (e *End) Applied(ctx context.Context, r *change.Record) (m change.Mark, err error) {
 	err = e.withReader(ctx, func(ctx context.Context, rd *reader) (err error) {
-		m, err = e.mark(ctx, rd, r.ID)
+		m, err = e.mark(ctx, rd, inLedger(r))
 		return err
 	})
 	return m, err

@@ -21,7 +21,7 @@ func (e *End) disableEvents(ctx context.Context, w *reader, r *change.Record) er
 	}
 	for _, d := range found {
 		err := w.exec(ctx, "REPLACE INTO "+e.ledger("saved_event")+" (migration, db, name, definer, sql_mode, time_zone, charset, collation_connection) VALUES ("+
-			fmt.Sprintf("%d, %s, %s, %s, %s, %s, %s, %s)", r.ID, quoteString(string(e.cfg.Database)), quoteString(d.name),
+			fmt.Sprintf("%d, %s, %s, %s, %s, %s, %s, %s)", inLedger(r), quoteString(string(e.cfg.Database)), quoteString(d.name),
 				quoteString(d.definer), quoteString(d.mode), quoteString(d.zone), quoteString(d.charset), quoteString(d.collation)))
 		if err != nil {
 			return e.failLedger("save event "+d.name, err)
@@ -43,7 +43,7 @@ func (e *End) alterEvent(ctx context.Context, w *reader, d *definition, state st
 // restoreEvents enables the events that disableEvents disabled, and then forgets them. One that somebody has dropped stays dropped.
 func (e *End) restoreEvents(ctx context.Context, w *reader, r *change.Record) error {
 	const op = "restore the events"
-	where := fmt.Sprintf("migration = %d AND db = %s", r.ID, quoteString(string(e.cfg.Database)))
+	where := fmt.Sprintf("migration = %d AND db = %s", inLedger(r), quoteString(string(e.cfg.Database)))
 	rows, err := w.rows(ctx, "SELECT name, definer, sql_mode, time_zone, charset, collation_connection FROM "+e.ledger("saved_event")+" WHERE "+where+" ORDER BY name")
 	if err != nil || len(rows) == 0 {
 		return e.explain(op, err)

@@ -2,11 +2,14 @@ package mysql
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/mysql/wire"
 	"github.com/bascule/bascule/internal/schema"
@@ -49,6 +52,14 @@ var ledgerTables = []string{
 
 // ledgerRights is what the account needs on the ledger's database.
 const ledgerRights = "CREATE, SELECT, INSERT, UPDATE, DELETE"
+
+// inLedger is the number of a migration in this server's ledger. A record's ID counts within its own target, and several targets may
+// be filled from one server, or one that was dropped be filled anew: each would find the tokens and the triggers of another. So the
+// time when the migration was begun is in the number too.
+func inLedger(r *change.Record) int64 {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d begun %d", r.ID, r.Created.UnixMicro()))
+	return int64(binary.BigEndian.Uint64(sum[:]) >> 1) //nolint:gosec // 63 bits
+}
 
 // ledger returns a table of the ledger, quoted.
 func (e *End) ledger(table string) string {

@@ -127,6 +127,12 @@ func TestStart(t *testing.T) {
 			t.Error(err)
 		}
 		is(first)
+		// The first migration of another target, or of this one made anew, has the same number.
+		rec = &change.Record{ID: rec.ID, Created: time.Now()}
+		is(change.Mark{})
+		if err := e.Start(ctx, rec, 1, first); err != nil {
+			t.Errorf("another migration is refused: %v", err)
+		}
 	})
 }
 

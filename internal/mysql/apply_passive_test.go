@@ -102,7 +102,7 @@ func TestSaved(t *testing.T) {
 					return err
 				}
 				for _, d := range found {
-					if err := e.saveTrigger(ctx, w, rec.ID, d); err != nil {
+					if err := e.saveTrigger(ctx, w, inLedger(rec), d); err != nil {
 						return err
 					}
 				}

@@ -18,14 +18,14 @@ var _ change.Starter = (*End)(nil)
 func (e *End) Start(ctx context.Context, r *change.Record, t change.Token, m change.Mark) error {
 	op := "begin the way back into " + e.cfg.label()
 	return e.guarded(ctx, r, t, op, func(ctx context.Context, w *reader) error {
-		if err := e.holdApplier(ctx, w, r.ID, op); err != nil {
+		if err := e.holdApplier(ctx, w, inLedger(r), op); err != nil {
 			return err
 		}
-		defer w.unlock(ctx, applierLock(r.ID))
+		defer w.unlock(ctx, applierLock(inLedger(r)))
 		return e.failLedger(op, w.exec(ctx, fmt.Sprintf("INSERT INTO %s (migration, direction, position, at, txns, row_count, holder, since, updated)"+
 			" VALUES (%d, %s, %s, %s, %d, %d, '', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE"+
 			" position = VALUES(position), at = VALUES(at), txns = VALUES(txns), row_count = VALUES(row_count), updated = VALUES(updated)",
-			e.ledger("apply"), r.ID, quoteString(directionBack), quoteString(string(m.Position)), instant(m.Time), m.Txns, m.Rows)))
+			e.ledger("apply"), inLedger(r), quoteString(directionBack), quoteString(string(m.Position)), instant(m.Time), m.Txns, m.Rows)))
 	})
 }
 

@@ -52,7 +52,7 @@ func (e *End) saveTriggers(ctx context.Context, w *reader, r *change.Record, tab
 		return e.explain(op, err)
 	}
 	for _, d := range found {
-		if err := e.saveTrigger(ctx, w, r.ID, d); err != nil {
+		if err := e.saveTrigger(ctx, w, inLedger(r), d); err != nil {
 			return err
 		}
 	}
@@ -143,7 +143,7 @@ func (e *End) tryDefiners(ctx context.Context, w *reader, found []*definition) e
 // already are left alone; one that is there and differs is fault.Refused.
 func (e *End) restoreTriggers(ctx context.Context, w *reader, r *change.Record) error {
 	const op = "restore the triggers"
-	saved, err := e.savedTriggers(ctx, w, r.ID)
+	saved, err := e.savedTriggers(ctx, w, inLedger(r))
 	if err != nil || len(saved) == 0 {
 		return e.explain(op, err)
 	}
@@ -152,7 +152,7 @@ func (e *End) restoreTriggers(ctx context.Context, w *reader, r *change.Record) 
 			return err
 		}
 	}
-	return e.failLedger(op, w.exec(ctx, fmt.Sprintf("DELETE FROM %s WHERE migration = %d AND db = %s", e.ledger("saved_trigger"), r.ID, quoteString(string(e.cfg.Database)))))
+	return e.failLedger(op, w.exec(ctx, fmt.Sprintf("DELETE FROM %s WHERE migration = %d AND db = %s", e.ledger("saved_trigger"), inLedger(r), quoteString(string(e.cfg.Database)))))
 }
 
 // absent reports whether an error says that the ledger has never been made.

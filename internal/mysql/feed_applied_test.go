@@ -60,7 +60,7 @@ func TestFeedSkipsApplied(t *testing.T) {
 		if err := e.Start(ctx, rec, 1, change.Mark{Position: "lsn:0/1"}); err != nil {
 			t.Fatal(err)
 		}
-		mark := fmt.Sprintf("UPDATE %s.apply SET txns = txns + 1 WHERE migration = %d", quote(name), rec.ID)
+		mark := fmt.Sprintf("UPDATE %s.apply SET txns = txns + 1 WHERE migration = %d", quote(name), inLedger(rec))
 		if !isMariaDB(s) {
 			s.Exec(t, src.url, "SET SESSION binlog_transaction_compression = ON", "BEGIN", mark, "INSERT INTO b VALUES (8, 8)", mark, "COMMIT",
 				"BEGIN", "INSERT INTO b VALUES (9, 9)", "COMMIT", "DELETE FROM b WHERE id = 9")

@@ -45,7 +45,7 @@ type fenceMemory struct {
 // state reads what is known of the fence.
 func (f *fence) state(ctx context.Context, w *reader) (s fenceState, err error) {
 	const op = "read the fence"
-	rows, err := w.rows(ctx, fmt.Sprintf("SELECT memory, raised FROM %s WHERE migration = %d", f.e.ledger("fence"), f.record.ID))
+	rows, err := w.rows(ctx, fmt.Sprintf("SELECT memory, raised FROM %s WHERE migration = %d", f.e.ledger("fence"), inLedger(f.record)))
 	if err != nil || len(rows) == 0 {
 		return s, f.e.explain(op, err)
 	}
@@ -58,5 +58,5 @@ func (f *fence) state(ctx context.Context, w *reader) (s fenceState, err error) 
 
 // note writes down that the fence has been raised to its end, or is not any more.
 func (f *fence) note(ctx context.Context, w *reader, raised bool) error {
-	return f.e.failLedger("record how far the fence is", w.exec(ctx, fmt.Sprintf("UPDATE %s SET raised = %t WHERE migration = %d", f.e.ledger("fence"), raised, f.record.ID)))
+	return f.e.failLedger("record how far the fence is", w.exec(ctx, fmt.Sprintf("UPDATE %s SET raised = %t WHERE migration = %d", f.e.ledger("fence"), raised, inLedger(f.record))))
 }

@@ -134,7 +134,7 @@ func (f *fence) noTransactions(ctx context.Context, w *reader) error {
 // the same.
 func (f *fence) mark(ctx context.Context, w *reader) (change.Position, error) {
 	const op = "mark the end of the log"
-	err := w.exec(ctx, fmt.Sprintf("INSERT INTO %s (migration, seq, at) VALUES (%d, 1, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE seq = seq + 1, at = VALUES(at)", f.e.ledger("marker"), f.record.ID))
+	err := w.exec(ctx, fmt.Sprintf("INSERT INTO %s (migration, seq, at) VALUES (%d, 1, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE seq = seq + 1, at = VALUES(at)", f.e.ledger("marker"), inLedger(f.record)))
 	if err != nil {
 		return "", f.e.failLedger(op, err)
 	}

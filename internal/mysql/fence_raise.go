@@ -65,7 +65,7 @@ func (f *fence) intend(ctx context.Context, w *reader) (fenceMemory, error) {
 		return m, err
 	}
 	err = w.exec(ctx, fmt.Sprintf("INSERT INTO %s (migration, memory, driver, since) VALUES (%d, %s, %s, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE memory = VALUES(memory), driver = VALUES(driver)",
-		f.e.ledger("fence"), f.record.ID, quoteString(string(memory)), quoteString(firstRunes(f.order.Who, 255))))
+		f.e.ledger("fence"), inLedger(f.record), quoteString(string(memory)), quoteString(firstRunes(f.order.Who, 255))))
 	return m, f.e.failLedger(op, err)
 }
 
@@ -244,6 +244,6 @@ func (f *fence) Lower(ctx context.Context, t change.Token) error {
 		if err := f.e.restoreEvents(ctx, w, f.record); err != nil {
 			return err
 		}
-		return f.e.failLedger("forget the fence", w.exec(ctx, fmt.Sprintf("DELETE FROM %s WHERE migration = %d", f.e.ledger("fence"), f.record.ID)))
+		return f.e.failLedger("forget the fence", w.exec(ctx, fmt.Sprintf("DELETE FROM %s WHERE migration = %d", f.e.ledger("fence"), inLedger(f.record))))
 	})
 }

@@ -164,7 +164,7 @@ func fenceWriters(t *testing.T, f *fenced) {
 		if s := f.state(t, rec); s.Kind != kind || !s.raised {
 			t.Errorf("state %+v", s)
 		}
-		want(t, f.Server, f.url, fmt.Sprintf("SELECT driver, since > UTC_TIMESTAMP() - INTERVAL 5 MINUTE FROM fence WHERE migration = %d", rec.ID), "the driver 1")
+		want(t, f.Server, f.url, fmt.Sprintf("SELECT driver, since > UTC_TIMESTAMP() - INTERVAL 5 MINUTE FROM fence WHERE migration = %d", inLedger(rec)), "the driver 1")
 
 		if err := second.Raise(ctx, 2); err != nil {
 			t.Errorf("taking over: %v", err)

@@ -45,7 +45,7 @@ func (e *End) guarded(ctx context.Context, r *change.Record, t change.Token, op 
 		if err := e.makeLedger(ctx, w); err != nil {
 			return err
 		}
-		g := &guard{e: e, w: w, migration: r.ID, token: t, op: op}
+		g := &guard{e: e, w: w, migration: inLedger(r), token: t, op: op}
 		if err := g.show(ctx); err != nil {
 			return err
 		}
