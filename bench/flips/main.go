@@ -67,7 +67,7 @@ func command(ctx context.Context, args []string) error {
 		return nil
 	}
 	b.args = fs.Args()
-	if err := b.app.Start(); err != nil {
+	if err := b.app.Start(ctx); err != nil {
 		return err
 	}
 	began := time.Now()
@@ -121,7 +121,7 @@ func (b *bench) wait(ctx context.Context) error {
 // move runs bascule and returns for how long it says that writes were stopped.
 func (b *bench) move(ctx context.Context, command []string) (time.Duration, error) {
 	var out, problems bytes.Buffer
-	cmd := exec.CommandContext(ctx, b.bascule, slices.Concat(command, []string{"--json"}, b.args)...) //nolint:gosec // the program that is measured
+	cmd := exec.CommandContext(ctx, b.bascule, slices.Concat(command, []string{"--json"}, b.args)...)
 	cmd.Stdout, cmd.Stderr = &out, &problems
 	if err := cmd.Run(); err != nil {
 		return 0, fmt.Errorf("%w: %s", err, problems.String())
@@ -175,7 +175,7 @@ func (b *bench) judge(ctx context.Context) error {
 		args = append(args, b.args[i])
 	}
 	for _, c := range [][]string{{"db", last, "--until-now"}, {"db", "verify"}} {
-		cmd := exec.CommandContext(ctx, b.bascule, slices.Concat(c, args)...) //nolint:gosec // the program that is measured
+		cmd := exec.CommandContext(ctx, b.bascule, slices.Concat(c, args)...)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("%s: %w: %s", strings.Join(c, " "), err, out)
 		}

@@ -180,9 +180,9 @@ func (t *tablePlan) onUpdate(c *Column) {
 	}
 	c.Target.OnUpdateNow = true
 	t.find(finding.Finding{
-		Code: CodeOnUpdateNow, Kind: finding.Problem, Severity: finding.Warning, Object: ref{t.source.Name, c.Source.Name}.String(),
+		Code: CodeOnUpdateNow, Kind: finding.Problem, Severity: finding.Info, Object: ref{t.source.Name, c.Source.Name}.String(),
 		What: "It is set to the time of every change ON UPDATE, which on PostgreSQL takes a trigger; the copy makes none, because a trigger must be off while changes are applied.",
-		Do: "After the switch create a BEFORE UPDATE trigger that sets it when the row changed and the column did not. " +
+		Do: "Nothing for bascule db cutover, which makes it. Without one, create a BEFORE UPDATE trigger that sets it when the row changed and the column did not. " +
 			"Unlike MySQL, it cannot see that the same value was assigned on purpose.", Owner: "dba",
 	})
 }

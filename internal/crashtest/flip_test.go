@@ -57,7 +57,7 @@ func newShop(t *testing.T, bin string, source, target servertest.Kind) *shop {
 		Old: as(t, s.from, "shop"), New: as(t, s.target.URL, "shop"), Schema: shopSchema,
 		Clients: 4, Rate: 200, Accounts: shopAccounts, NoteBytes: 60,
 	}
-	if err := s.app.Start(); err != nil {
+	if err := s.app.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return s

@@ -32,7 +32,7 @@ type Mended struct {
 // mending is a Mend that waits for the applying side.
 type mending struct {
 	Mend
-	ctx  context.Context
+	ctx  context.Context //nolint:containedctx // of the call that waits, for the side that does the work
 	did  Mended
 	done chan error // holds one
 }

@@ -124,7 +124,7 @@ func (c *crossing) feeds(ctx context.Context) error {
 	}
 	forward.Prompt = true
 	c.forward = &feed{log: c.Changes, run: func(ctx context.Context, committed func(change.Mark) error) error {
-		return c.Migration.catchUp(ctx, c.rec, c.plan, forward, committed)
+		return c.catchUp(ctx, c.rec, c.plan, forward, committed)
 	}}
 	back := &follow.Follower{
 		Source: c.New.Streams(c.rec), Target: c.Old, Record: c.rec, Who: c.Who, Retry: c.retry(), Events: c.Events, Prompt: true,

@@ -202,12 +202,12 @@ func (g *gates) fence(ctx context.Context) (cutover.Gate, error) {
 
 // shutBy makes an error that a person can mend the reason why a gate is shut.
 func shutBy(x *cutover.Gate, err error) (shut bool, _ error) {
-	switch fault.ClassOf(err) {
-	case fault.Refused, fault.Privilege, fault.Unsupported, fault.Usage, fault.Resource, fault.Busy, fault.Difference:
-		x.Saw, x.Do = err.Error(), fault.HintOf(err)
-		return true, nil
+	mendable := []fault.Class{fault.Refused, fault.Privilege, fault.Unsupported, fault.Usage, fault.Resource, fault.Busy, fault.Difference}
+	if err == nil || !slices.Contains(mendable, fault.ClassOf(err)) {
+		return false, err
 	}
-	return false, err
+	x.Saw, x.Do = err.Error(), fault.HintOf(err)
+	return true, nil
 }
 
 // wayBack: what will be written on the other side can come back.

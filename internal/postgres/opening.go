@@ -112,7 +112,7 @@ func (o *opening) count(ctx context.Context, tx pgx.Tx, next map[schema.Name]uin
 	for _, c := range list {
 		last := int64(0)
 		if n := next[c.table]; n > 0 {
-			last = int64(min(n-1, math.MaxInt64)) //nolint:gosec // it was limited
+			last = int64(min(n-1, math.MaxInt64))
 		}
 		// What another session draws meanwhile is not lost: nobody writes now.
 		b.Queue(fmt.Sprintf(`SELECT setval($1::text::regclass, GREATEST(CASE WHEN last <= $3::bigint - $4::bigint THEN last + $4::bigint ELSE LEAST(last, $3::bigint) END, now))

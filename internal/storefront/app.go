@@ -50,11 +50,11 @@ type client struct {
 	doubt  bool  // the next one was sent, and nobody knows what became of it
 }
 
-// Start lets the clients write until Stop.
-func (a *App) Start() error {
+// Start lets the clients write until Stop, whatever becomes of ctx: what is under way then has an outcome.
+func (a *App) Start(ctx context.Context) error {
 	a.stop, a.last = make(chan struct{}), time.Now()
 	for i := range a.Clients {
-		c := &client{app: a, number: i, r: rand.New(rand.NewPCG(uint64(i), 7))}
+		c := &client{app: a, number: i, r: rand.New(rand.NewPCG(uint64(i), 7))} //nolint:gosec // it draws amounts
 		for side, u := range []string{a.Old, a.New} {
 			db, err := open(u)
 			if err != nil {
@@ -65,8 +65,9 @@ func (a *App) Start() error {
 		}
 		a.clients = append(a.clients, c)
 	}
+	ctx = context.WithoutCancel(ctx)
 	for _, c := range a.clients {
-		a.wg.Go(c.work)
+		a.wg.Go(func() { c.work(ctx) })
 	}
 	return nil
 }
@@ -131,7 +132,7 @@ func (a *App) acknowledge() {
 }
 
 // work makes orders.
-func (c *client) work() {
+func (c *client) work(ctx context.Context) {
 	pace := time.Duration(0)
 	if c.app.Rate > 0 {
 		pace = time.Duration(float64(time.Second) * float64(c.app.Clients) / c.app.Rate)
@@ -146,7 +147,7 @@ func (c *client) work() {
 				next = time.Now() // what was missed in a freeze is not made up for at once
 			}
 		}
-		c.order()
+		c.order(ctx)
 	}
 }
 
@@ -175,12 +176,12 @@ func (c *client) until(t time.Time) bool {
 const retry = 10 * time.Millisecond
 
 // order makes one order, on whichever side takes it, unless the application is stopped before.
-func (c *client) order() {
+func (c *client) order(ctx context.Context) {
 	seq := c.acked + 1
 	account, amount := 1+c.r.IntN(c.app.Accounts), 1+c.r.IntN(1000)
 	note := strings.Repeat(string(rune('a'+c.r.IntN(26))), c.app.NoteBytes)
 	for {
-		err := c.try(seq, account, amount, note)
+		err := c.try(ctx, seq, account, amount, note)
 		if err == nil {
 			c.acked, c.doubt = seq, false
 			c.app.acknowledge()
@@ -200,8 +201,8 @@ func (c *client) order() {
 }
 
 // try makes the order on the present side. When an earlier try may have succeeded, it looks first.
-func (c *client) try(seq int64, account, amount int, note string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+func (c *client) try(ctx context.Context, seq int64, account, amount int, note string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	q := statementsOf(c.at, c.app.Schema)
 	tx, err := c.sides[c.at].BeginTx(ctx, nil)
