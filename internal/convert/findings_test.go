@@ -77,7 +77,11 @@ func TestStoriesShowEveryCode(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		for _, f := range plan.Findings {
+		back, err := plan.WayBack(nil)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, f := range append(back, plan.Findings...) {
 			told[string(f.Code)] = true
 			if f.What == "" || f.Do == "" || f.Kind == "" || f.Owner == "" {
 				t.Errorf("%s: the finding %s of %s lacks a part: %+v", name, f.Code, f.Object, f)

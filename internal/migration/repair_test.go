@@ -2,6 +2,7 @@ package migration_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -144,5 +145,7 @@ func TestRepairAlone(t *testing.T) {
 		t.Errorf("got %v (%s), want to be told that ada follows", err, fault.ClassOf(err))
 	}
 	cancel()
-	<-done
+	if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
 }
