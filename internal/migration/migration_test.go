@@ -82,7 +82,7 @@ func (l *lab) beginFrom(t *testing.T, from string, o convert.Options, f change.F
 		t.Fatal(err)
 	}
 	t.Cleanup(target.Close)
-	r := &run{Migration: migration.Migration{Source: source, Target: target, Changes: source, Applier: target, Options: o, Filter: f, Lanes: 2}}
+	r := &run{Migration: migration.Migration{Source: source, Target: target, Changes: source, Applier: target, Old: source, New: target, Options: o, Filter: f, Lanes: 2}}
 	r.Events = r.hear
 	return r
 }
