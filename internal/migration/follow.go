@@ -14,6 +14,7 @@ import (
 	"github.com/bascule/bascule/internal/cutover"
 	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/follow"
+	"github.com/bascule/bascule/internal/schema"
 	"github.com/bascule/bascule/internal/snapshot"
 )
 
@@ -110,22 +111,22 @@ func (m *Migration) followable(ctx context.Context) (*change.Record, *stored, *c
 			fmt.Errorf("the copy into schema %q was made with foreign keys and unique indexes, on which changes of a source in use fail", rec.Schema),
 			"begin anew: bascule db drop, then bascule db copy --follow")
 	}
-	if left, err := m.copying(ctx, rec); err != nil || left {
-		return nil, nil, nil, cmp.Or(err, fault.New(fault.Refused, opFollow, errors.New("the copy is not at its end"),
+	if table, err := m.copying(ctx, rec); err != nil || table != "" {
+		return nil, nil, nil, cmp.Or(err, fault.New(fault.Refused, opFollow, fmt.Errorf("table %q is not copied yet", table),
 			"finish it first, by running the bascule db copy that began it; bascule db status tells how far it is"))
 	}
 	return rec, then, plan, nil
 }
 
-// copying reports whether rows are still to be copied.
-func (m *Migration) copying(ctx context.Context, rec *change.Record) (bool, error) {
+// copying returns a table of which rows are still to be copied, if there is one.
+func (m *Migration) copying(ctx context.Context, rec *change.Record) (schema.Name, error) {
 	done, err := m.Target.Progress(ctx, rec.Schema)
 	for _, p := range done {
 		if p.Walking || p.ChunksDone < p.Chunks {
-			return true, err
+			return p.Table, err
 		}
 	}
-	return false, err
+	return "", err
 }
 
 // follower plans the replay.

@@ -53,7 +53,7 @@ func (m *Migration) copied(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if left, err := m.copying(ctx, rec); err != nil || !left {
+		if table, err := m.copying(ctx, rec); err != nil || table == "" {
 			return err
 		}
 		m.Options = then.Options
