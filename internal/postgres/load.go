@@ -35,15 +35,16 @@ func (w *work) Exec(ctx context.Context, sql string) error {
 	return w.end.fail(fmt.Sprintf("run %s of %s", w.task.What, w.task.Table), err)
 }
 
-// settings are those of an index build: one process a build, since several builds
-// run beside each other, and a sort that fits the processor's cache (32 MB beat 64 and 512 MB on
-// 2 million rows). Large tables get a hundredth of their size, so that their runs are merged at once.
+// settings are those of an index build: one process a build, since several builds run beside each other, and the least memory
+// that lets the sort merge all its runs at once, which is the square root of the table's size times the 272 kB that a run takes
+// while it is merged: sorting a run that fits the processor's cache is faster than merging fewer runs (on 2 million rows 8 MB
+// took 10 % less CPU than 32 MB, and 64 or 512 MB took more).
 func (w *work) settings() string {
 	if w.task.Stage != change.StageIndex {
 		return ""
 	}
 	return fmt.Sprintf(`SET LOCAL max_parallel_maintenance_workers = 0;
-SELECT pg_catalog.set_config('maintenance_work_mem', LEAST(GREATEST(pg_catalog.pg_table_size(pg_catalog.to_regclass(%s)) / 100 / 1024, 32768), 262144)::text || 'kB', true);
+SELECT pg_catalog.set_config('maintenance_work_mem', LEAST(GREATEST(pg_catalog.sqrt(pg_catalog.pg_table_size(pg_catalog.to_regclass(%s)) / 1024 * 272)::bigint, 4096), 262144)::text || 'kB', true);
 `, literal(qualify(w.schema, w.task.Table)))
 }
 
