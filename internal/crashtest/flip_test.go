@@ -187,6 +187,8 @@ func TestFlips(t *testing.T) {
 				s.progresses(t, command[0])
 				report = append(report, fmt.Sprintf("%4d  %-20s %12s %16s %8d", n+1, strings.Join(command, " "), frozen.Round(time.Millisecond), s.app.Gap().Round(time.Millisecond), s.app.Acked()))
 			}
+			// Both sides live, whichever way the changes flow.
+			run(t, s.bin, append([]string{"db", "verify", "--live"}, s.args...)...)
 			if flips%2 == 1 {
 				s.settle(t, "fallback")
 			} else {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/bascule/bascule/internal/event"
@@ -235,8 +236,10 @@ func (r *run) end(ctx context.Context, asked error) error {
 		return nil
 	case r.state.Phase == Idle && r.state.Why != "" && r.cause != nil:
 		return fmt.Errorf("the cutover was undone, the application lives on the %s side: %w", r.state.Live, r.cause)
-	case asked != nil:
+	case asked != nil && r.cause != nil && !strings.Contains(asked.Error(), r.cause.Error()):
 		return errors.Join(asked, r.cause)
+	case asked != nil:
+		return asked
 	}
 	return errors.Join(r.cause, released)
 }

@@ -169,7 +169,7 @@ func (r *rules) after(s State, p Policy) Action {
 		case done.Mark != journal.MarkFailed || done.Epoch != p.Epoch:
 			return Action{Kind: Do, Step: step}
 		}
-		failed = append(failed, fmt.Sprintf("%s: %s", step, reason(done.Evidence)))
+		failed = append(failed, reason(done.Evidence)) // which names the step
 		if step == journal.StepOpen {
 			break // nobody must be sent to a side that is closed
 		}

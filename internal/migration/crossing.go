@@ -123,7 +123,7 @@ func (c *crossing) feeds(ctx context.Context) error {
 		return err
 	}
 	forward.Prompt = true
-	c.forward = &feed{log: c.Changes, run: func(ctx context.Context, committed func(change.Mark) error) error {
+	c.forward = &feed{log: c.Changes, follower: forward, run: func(ctx context.Context, committed func(change.Mark) error) error {
 		return c.catchUp(ctx, c.rec, c.plan, forward, committed)
 	}}
 	back := &follow.Follower{
@@ -132,25 +132,25 @@ func (c *crossing) feeds(ctx context.Context) error {
 	for i, s := range c.selects {
 		back.Tables = append(back.Tables, &follow.Table{Select: s, Replica: c.replicas[i]})
 	}
-	c.back = &feed{log: back.Source, run: func(ctx context.Context, committed func(change.Mark) error) error {
+	c.back = &feed{log: back.Source, follower: back, run: func(ctx context.Context, committed func(change.Mark) error) error {
 		back.Committed = committed
 		return back.Run(ctx)
 	}}
-	if c.forwardProof, err = c.newProof(forward, c.forward, false); err != nil {
+	if c.forwardProof, err = c.newProof(c.forward, false); err != nil {
 		return err
 	}
-	c.backProof, err = c.newProof(back, c.back, true)
+	c.backProof, err = c.newProof(c.back, true)
 	return err
 }
 
 // newProof plans the proof of a feed.
-func (c *crossing) newProof(f *follow.Follower, feed *feed, back bool) (*lastProof, error) {
+func (c *crossing) newProof(f *feed, back bool) (*lastProof, error) {
 	v, err := c.verifier(c.plan)
 	if err != nil {
 		return nil, err
 	}
-	v.Barrier, v.Back = feed.catchUp, back
-	return newLastProof(f, v, c.plan, back, feed.last)
+	v.Barrier, v.Back = f.catchUp, back
+	return newLastProof(f.follower, v, c.plan, back, f.last)
 }
 
 // order is how the fence of either end is made.

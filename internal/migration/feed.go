@@ -7,11 +7,13 @@ import (
 	"sync"
 
 	"github.com/bascule/bascule/internal/change"
+	"github.com/bascule/bascule/internal/follow"
 )
 
 // feed is a replay that goes on in the background: changes of one end, applied to the other.
 type feed struct {
-	log change.Log
+	log      change.Log
+	follower *follow.Follower
 	// run replays until ctx ends and shows every durable mark.
 	run func(ctx context.Context, committed func(change.Mark) error) error
 

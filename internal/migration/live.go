@@ -9,6 +9,7 @@ import (
 
 	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/convert"
+	"github.com/bascule/bascule/internal/cutover"
 	"github.com/bascule/bascule/internal/event"
 	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/follow"
@@ -24,7 +25,7 @@ type LiveOptions struct {
 }
 
 // VerifyLive compares every table while both sides change, pass after pass, and tells each pass's verdict by an event. It follows the
-// source itself, unless another process does. It returns the report of the last full pass.
+// side that the application lives on itself, unless another process does. It returns the report of the last full pass.
 func (m *Migration) VerifyLive(ctx context.Context, o LiveOptions) (*verify.Report, error) {
 	var last *verify.Report
 	err := m.beside(ctx, o.Repair, func(ctx context.Context, b *besides) error {
@@ -62,42 +63,46 @@ type besides struct {
 	plan     *convert.Plan
 }
 
-// beside runs fn while the source is followed: by this process, which then tells the proof what it touches, or, unless alone is set, by another
-// one that does so already.
+// beside runs fn while the side that the application lives on is followed: by this process, which then tells the proof what it touches, or,
+// unless alone is set, by another one that does so already.
 func (m *Migration) beside(ctx context.Context, alone bool, fn func(context.Context, *besides) error) error {
 	rec, plan, err := m.following(ctx)
 	if err != nil {
 		return err
 	}
-	v, err := m.verifier(plan)
+	c, err := m.crossing(ctx, SwitchOptions{})
 	if err != nil {
 		return err
 	}
-	f, err := m.follower(ctx, rec, plan)
+	s, _, err := c.driver.Look(ctx)
 	if err != nil {
 		return err
 	}
-	f.Prompt = true
-	at := newMarks(m.Changes)
-	v.Barrier = func(ctx context.Context) error {
-		end, err := m.Changes.End(ctx)
+	f, p, applied := c.forward, c.forwardProof, m.Applier
+	if s.Live == cutover.New {
+		if alone {
+			return fault.New(fault.Refused, "copy rows again", errors.New("the application lives on the target since a cutover"),
+				"touch the rows on the target that differ: UPDATE ... SET a = a lets them travel to the source")
+		}
+		f, p, applied = c.back, c.backProof, m.Old
+	}
+	at := newMarks(f.log)
+	p.verifier.Barrier = func(ctx context.Context) error {
+		end, err := f.log.End(ctx)
 		if err != nil {
 			return err
 		}
 		return at.wait(ctx, end)
 	}
-	p, err := newLastProof(f, v, plan, false, at.last)
-	if err != nil {
-		return err
-	}
+	p.at = at.last
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		m.keepCurrent(ctx, cancel, at, alone, func(ctx context.Context) error { return m.catchUp(ctx, rec, plan, f, at.reached) }, rec)
+		m.keepCurrent(ctx, cancel, at, alone, func(ctx context.Context) error { return f.run(ctx, at.reached) }, rec, applied)
 	}()
-	err = fn(ctx, &besides{p, f, plan})
+	err = fn(ctx, &besides{p, f.follower, plan})
 	cause := context.Cause(ctx)
 	cancel(nil)
 	<-done
@@ -119,10 +124,12 @@ func passed(n int, r *verify.Report, at change.Mark, took time.Duration) event.P
 }
 
 // keepCurrent follows until ctx ends. When another process follows already, it reads from the ledger how far that one is, unless it must be alone.
-func (m *Migration) keepCurrent(ctx context.Context, fail context.CancelCauseFunc, at *marks, alone bool, run func(context.Context) error, rec *change.Record) {
+func (m *Migration) keepCurrent(ctx context.Context, fail context.CancelCauseFunc, at *marks, alone bool, run func(context.Context) error,
+	rec *change.Record, applied change.Applier,
+) {
 	err := run(ctx)
 	if fault.ClassOf(err) == fault.Busy && !alone {
-		err = m.watch(ctx, at, rec)
+		err = m.watch(ctx, at, rec, applied)
 	}
 	if met, ok := errors.AsType[*follow.DDLError](err); ok {
 		err = fault.New(fault.Refused, "verify while the source changes", met, "let bascule db follow come past that statement, then verify again")
@@ -135,11 +142,11 @@ func (m *Migration) keepCurrent(ctx context.Context, fail context.CancelCauseFun
 // watchEvery is how often the ledger is asked how far another process has come.
 const watchEvery = 50 * time.Millisecond
 
-func (m *Migration) watch(ctx context.Context, at *marks, rec *change.Record) error {
+func (m *Migration) watch(ctx context.Context, at *marks, rec *change.Record, applied change.Applier) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
-		mark, err := m.Applier.Applied(ctx, rec)
+		mark, err := applied.Applied(ctx, rec)
 		if err != nil {
 			return err
 		}
