@@ -45,6 +45,8 @@ func newShop(t *testing.T, bin string, source, target servertest.Kind) *shop {
 	s.source.Exec(t, s.from,
 		"CREATE TABLE audit (id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, entry_id BIGINT NOT NULL)",
 		"CREATE TRIGGER entry_audit AFTER INSERT ON entry FOR EACH ROW INSERT INTO audit (entry_id) VALUES (NEW.id)",
+		"CREATE TABLE document (id INT NOT NULL PRIMARY KEY, body LONGTEXT NOT NULL, tag INT NOT NULL)",
+		"INSERT INTO document VALUES (1, REPEAT('a', 5000000), 0), (2, REPEAT('b', 5000000), 0), (3, REPEAT('c', 5000000), 0)",
 		"CREATE TABLE heartbeat (id INT NOT NULL PRIMARY KEY, n BIGINT NOT NULL)", "INSERT INTO heartbeat VALUES (1, 0)",
 		"CREATE EVENT beat ON SCHEDULE EVERY 1 SECOND DO UPDATE heartbeat SET n = n + 1",
 		"SET GLOBAL event_scheduler = ON",
