@@ -87,9 +87,9 @@ func (s *shop) ends(t *testing.T, code int, says string, command ...string) stri
 	p := launch(t, s.bin, slices.Concat([]string{"db"}, command, s.args), nil)
 	select {
 	case got := <-p.ended:
-		s.until(t, "its last words", func() bool { return got != code || strings.Contains(p.said(), says) })
-		if got != code {
-			t.Fatalf("%v ended with %d, want %d:\n%s", command, got, code, p.said())
+		<-p.heard
+		if got != code || !strings.Contains(p.said(), says) {
+			t.Fatalf("%v ended with %d, want %d and %q:\n%s", command, got, code, says, p.said())
 		}
 	case <-time.After(patience):
 		t.Fatalf("%v hangs:\n%s", command, p.said())

@@ -250,6 +250,7 @@ func (c *counter) total() int {
 type process struct {
 	cmd   *exec.Cmd
 	ended chan int
+	heard chan struct{} // closed when its last line was kept
 	mu    sync.Mutex
 	tail  strings.Builder
 }
@@ -281,7 +282,7 @@ func launch(t *testing.T, bin string, args []string, hear func(line string)) *pr
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	cmd := exec.CommandContext(ctx, bin, args...)
-	p := &process{cmd: cmd, ended: make(chan int, 1)}
+	p := &process{cmd: cmd, ended: make(chan int, 1), heard: make(chan struct{})}
 	out, w := io.Pipe()
 	cmd.Stdout, cmd.Stderr = w, w
 	if err := cmd.Start(); err != nil {
@@ -289,6 +290,7 @@ func launch(t *testing.T, bin string, args []string, hear func(line string)) *pr
 	}
 	t.Cleanup(cancel)
 	go func() {
+		defer close(p.heard)
 		s := bufio.NewScanner(out)
 		s.Buffer(nil, 1<<20)
 		for s.Scan() {
