@@ -32,7 +32,7 @@ type Mended struct {
 // mending is a Mend that waits for the applying side.
 type mending struct {
 	Mend
-	ctx  context.Context //nolint:containedctx // of the call that waits, for the side that does the work
+	gone <-chan struct{} // closed when nobody waits for it any more
 	did  Mended
 	done chan error // holds one
 }
@@ -47,7 +47,7 @@ func (f *Follower) Mend(ctx context.Context, m Mend) (Mended, error) {
 	if len(m.Table.Replica.Key) == 0 {
 		return Mended{}, fmt.Errorf("copy rows of %s again: it has no key", m.Table.Select.Table.Name)
 	}
-	ask := &mending{Mend: m, ctx: ctx, done: make(chan error, 1)}
+	ask := &mending{Mend: m, gone: ctx.Done(), done: make(chan error, 1)}
 	select {
 	case f.askers() <- ask:
 	case <-ctx.Done():
@@ -69,9 +69,15 @@ func (f *Follower) askers() chan *mending {
 
 // mend carries out what was asked for and tells the asker. Its own error is one that ends the session.
 func (p *pump) mend(ctx context.Context, ask *mending) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(ask.ctx, func() { cancel(context.Cause(ask.ctx)) })()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-ask.gone:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	began := time.Now()
 	err := p.replace(ctx, ask)
 	ask.did.At, ask.did.Paused = p.applied.Position, time.Since(began)
@@ -79,6 +85,7 @@ func (p *pump) mend(ctx context.Context, ask *mending) error {
 	if err == nil {
 		return nil
 	}
+	// The asker knows the error. What is to be ended here is what it left open.
 	return p.rolledBack(ctx, nil)
 }
 

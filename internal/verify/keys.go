@@ -64,7 +64,7 @@ func (v *Verifier) keys(ctx context.Context, table int, keys [][]string, from in
 			out.Absent = append(out.Absent, from+i)
 		}
 	}
-	for part := range slices.Chunk(suspects(source, target), atOnce) {
+	for part := range slices.Chunk(suspects(source, target), v.Tables[table].atOnce()) {
 		s, d, err := v.fetch(ctx, u, part)
 		if err != nil {
 			return err

@@ -13,9 +13,23 @@ import (
 	"github.com/bascule/bascule/internal/event"
 )
 
-// atOnce is how many rows' values are fetched at once. Long values come as a hash, JSON
-// documents whole: this many of a megabyte each still fit the stated memory.
-const atOnce = 50
+const (
+	// atOnce is how many rows' values are fetched at once. Long values come as a hash, JSON
+	// documents whole: this many of a megabyte each still fit the stated memory.
+	atOnce = 50
+	// smallAtOnce is how many are where rows are small, of smallBytes together at most: a look costs little more for it.
+	smallAtOnce = 500
+	smallBytes  = 1 << 20
+)
+
+// atOnce is how many rows of the table are fetched at once.
+func (t *Table) atOnce() int {
+	rows, bytes := t.Select.Table.Rows, t.Select.Table.Bytes
+	if rows <= 0 || bytes <= 0 {
+		return atOnce
+	}
+	return int(max(atOnce, min(smallAtOnce, smallBytes/max(1, bytes/rows))))
+}
 
 // rows compares a unit row by row: hashes first, then the values of the rows
 // whose hashes differ. The values are read afresh, so a row that only changed
@@ -35,7 +49,7 @@ func (v *Verifier) rows(ctx context.Context, u unit, f *found) error {
 	if v.Barrier != nil {
 		compare = v.settle
 	}
-	for part := range slices.Chunk(all, atOnce) {
+	for part := range slices.Chunk(all, v.Tables[u.table].atOnce()) {
 		if err := compare(ctx, u, part, f); err != nil {
 			return err
 		}
