@@ -166,7 +166,7 @@ func TestMendIsExact(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w.breaks = 3
-			for seed := range seeds(t) / 4 {
+			for seed := range seeds(t) / 10 {
 				if d := newScene(w, rand.New(rand.NewPCG(uint64(seed), 4))).mended(t, 0); d != "" {
 					t.Fatalf("seed %d: %s", seed, d)
 				}
