@@ -229,32 +229,55 @@ type outcome struct {
 }
 
 // round compares what was touched and keeps what was not equal. Without whole, tables of which every row may have been touched are kept as
-// they are. After an error all of it is kept.
-func (p *lastProof) round(ctx context.Context, v *verify.Verifier, whole bool) (o outcome, err error) {
-	taken := p.touched.Take()
+// they are. After an error all of it is kept that was not compared.
+func (p *lastProof) round(ctx context.Context, v *verify.Verifier, whole bool) (outcome, error) {
 	var all []*follow.TouchedKeys
-	for i, k := range taken {
-		switch t := p.tables[k.Table]; {
-		case k.All || t.spell == nil:
+	var o outcome
+	var mu sync.Mutex
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(1, v.Lanes))
+	for _, k := range p.touched.Take() {
+		t, known := p.tables[k.Table]
+		if !known {
+			p.back([]*follow.TouchedKeys{k})
+			g.Go(func() error { return fmt.Errorf("rows of %s were touched, which is none of the tables to prove", k.Table.Into.Table) })
+			continue
+		}
+		if k.All || t.spell == nil {
 			k.All = true
 			all = append(all, k)
-		default:
-			err = p.keys(ctx, v, t, k, &o)
+			continue
 		}
-		if err != nil {
-			p.back(append(all, taken[i:]...))
-			return o, err
-		}
+		g.Go(func() error {
+			own, err := p.keys(gctx, v, t, k)
+			if err != nil {
+				p.back([]*follow.TouchedKeys{k})
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			o.add(own)
+			return nil
+		})
 	}
-	if !whole {
+	err := g.Wait()
+	if err == nil && whole {
+		err = p.whole(ctx, v, all, &o)
+	}
+	if err != nil || !whole {
 		p.back(all)
-		return o, nil
 	}
-	if err := p.whole(ctx, v, all, &o); err != nil {
-		p.back(all)
-		return o, err
+	return o, err
+}
+
+// add counts what another comparison found.
+func (o *outcome) add(other outcome) {
+	o.rows += other.rows
+	o.differences += other.differences
+	o.shown = append(o.shown, other.shown...)
+	if other.vanished != "" {
+		o.vanished = other.vanished
 	}
-	return o, nil
 }
 
 // back keeps tables for the next round.
@@ -265,16 +288,16 @@ func (p *lastProof) back(tables []*follow.TouchedKeys) {
 }
 
 // keys compares the touched rows of one table. After an error none of them is let go; the caller keeps them.
-func (p *lastProof) keys(ctx context.Context, v *verify.Verifier, t proofTable, k *follow.TouchedKeys, o *outcome) error {
+func (p *lastProof) keys(ctx context.Context, v *verify.Verifier, t proofTable, k *follow.TouchedKeys) (o outcome, err error) {
 	keep := map[int]bool{}
 	for from := 0; from < k.Keys.Rows; from += keysAtOnce {
 		texts, err := t.texts(k, from, min(k.Keys.Rows, from+keysAtOnce))
 		if err != nil {
-			return err
+			return o, err
 		}
 		c, err := v.Keys(ctx, t.index, texts)
 		if err != nil {
-			return err
+			return o, err
 		}
 		for _, i := range c.Differing {
 			keep[from+i] = true
@@ -292,7 +315,7 @@ func (p *lastProof) keys(ctx context.Context, v *verify.Verifier, t proofTable, 
 	if len(keep) > 0 {
 		p.touched.Return(k, func(i int) bool { return keep[i] })
 	}
-	return nil
+	return o, nil
 }
 
 // texts spells some keys.
