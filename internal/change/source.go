@@ -65,10 +65,10 @@ type Rower interface {
 	Position(ctx context.Context) (Position, error)
 	// Lane opens a connection that has proved it sees at, and closes it when fn returns.
 	Lane(ctx context.Context, at Position, fn func(context.Context, Reader) error) error
-	// Snapshot is Lane inside one exact snapshot for tables without a usable key. p
-	// is the position of the snapshot; exact is false when the server could not
-	// pair the two, and then p is a lower bound.
-	Snapshot(ctx context.Context, fn func(ctx context.Context, r Reader, p Position, exact bool) error) error
+	// Snapshot is Lane inside one consistent snapshot. p is its position as far as tables are concerned: the snapshot
+	// shows of them what p includes, and nothing else. exact is false when the server could not pair the two, however
+	// often it was tried, and then p is a lower bound. Without tables nothing is tried.
+	Snapshot(ctx context.Context, tables []*Select, fn func(ctx context.Context, r Reader, p Position, exact bool) error) error
 }
 
 // Source is what a copy needs of the end it reads.

@@ -74,7 +74,7 @@ type Task struct {
 	Kind  TaskKind
 	Table schema.Name // target table
 	Stage Stage
-	// Parent is the target table that must have its keys before this task runs.
+	// Parent is the target table that must have its keys before this task runs. A chunk with one is loaded by the chunk of that table.
 	Parent schema.Name
 	// Range is what a chunk copies; for a walk, After is where it stands.
 	Range Range
@@ -94,6 +94,14 @@ type Done struct {
 	Add []Task
 	// At is the position of an exact snapshot, empty otherwise.
 	At Position
+	// With are the tables that were loaded beside the task's own, from the same snapshot: the chunks that wait for the task as their Parent.
+	With []Share
+}
+
+// Share is what a task loaded into another table than its own.
+type Share struct {
+	Table       schema.Name
+	Rows, Bytes int64
 }
 
 // Into is where rows are loaded: the target's table, its columns in order, and
@@ -109,6 +117,8 @@ type Work interface {
 	// Load writes the rows of every batch into a table and returns how many. It stops at
 	// the first error that batches yields.
 	Load(ctx context.Context, into *Into, batches iter.Seq2[*Batch, error]) (rows int64, err error)
+	// Empty removes the rows of tables, and what earlier attempts left of their room.
+	Empty(ctx context.Context, tables []schema.Name) error
 	// Exec runs one statement.
 	Exec(ctx context.Context, sql string) error
 }
@@ -179,7 +189,7 @@ type Progress struct {
 type Reporter interface {
 	Progress(ctx context.Context, name schema.Name) ([]Progress, error)
 	// Snapshots returns, by target table, the position of the exact snapshot that the table was copied from, for tables that
-	// were not cut into chunks.
+	// were.
 	Snapshots(ctx context.Context, r *Record) (map[schema.Name]Position, error)
 	// Losses returns the accepted losses counted so far.
 	Losses(ctx context.Context, name schema.Name) (Losses, error)

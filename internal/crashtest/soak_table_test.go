@@ -166,7 +166,7 @@ func uuids(r rnd) string {
 	return fmt.Sprintf("'%08x-1111-4222-8333-%012x'", r.IntN(8)<<29, r.IntN(40))
 }
 
-// fuzzy are the tables of the database that is copied while it is written to. Foreign keys act on one level only and do not follow
+// fuzzy are the tables that are copied chunk by chunk while they are written to. Foreign keys act on one level only and do not follow
 // a changed key: deeper ones are exact over an exact copy alone.
 func fuzzy(k servertest.Kind) []*table {
 	ts := append([]*table{everything(k)}, keyed(k)...)
@@ -225,8 +225,7 @@ func fuzzy(k servertest.Kind) []*table {
 	)
 }
 
-// family are the tables of the database that is copied while it is quiet, and then followed: cascades of several levels, along
-// several ways, of changed keys, and within one table.
+// family are tables with cascades of several levels, along several ways, of changed keys, and within one table.
 func family(k servertest.Kind) []*table {
 	// Bytes are all that counts in this collation: foreign keys of others tie texts together that PostgreSQL tells apart.
 	exact := pick(k, "utf8mb4_0900_bin", "utf8mb4_nopad_bin")
@@ -258,5 +257,14 @@ func family(k servertest.Kind) []*table {
 			rest: cols(column{"parent_id", "INT NULL", null(between(1, 600))}, small("v")),
 			more: "FOREIGN KEY (parent_id) REFERENCES tree (id) ON DELETE CASCADE",
 		},
+	}
+}
+
+// note has no key, and rows that go with a parent's.
+func note() *table {
+	return &table{
+		name: "note", rows: 200, key: cols(column{"a", "INT NULL", null(between(1, 50))}),
+		rest: cols(column{"grand_id", "INT NULL", null(between(1, 150))}, small("v")),
+		more: "FOREIGN KEY (grand_id) REFERENCES grand (id) ON DELETE CASCADE ON UPDATE CASCADE",
 	}
 }

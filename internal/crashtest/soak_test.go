@@ -34,8 +34,8 @@ var soakServers = []soakServer{
 }
 
 // TestSoak copies and follows two databases that are written to at full speed, while bascule, the source and the target are killed at
-// random. At the end the writers stop, the follow catches up, and both verifications must be equal. One database is copied
-// while it is written to; the other, whose foreign keys cascade further than one level, while it is quiet.
+// random. At the end the writers stop, the follow catches up, and both verifications must be equal. One database is copied chunk by
+// chunk; the other, whose foreign keys cascade further than one level, from one snapshot where the source does not log what they do.
 //
 // BASCULE_SOAK is how long each server is written to at least (default: seconds); BASCULE_SOAK_KILLS how many kills there are for
 // each server at least (default 3); BASCULE_SEED repeats what the writers and the killer draw.
@@ -88,7 +88,11 @@ type side struct {
 	name, from string
 	load       *load
 	args       []string
+	copied     int // processes that have come to the copy's end
 }
+
+// copiers is how many processes share a copy.
+const copiers = 2
 
 // soak is one server's.
 type soak struct {
@@ -97,7 +101,7 @@ type soak struct {
 	source, target *servertest.Instance
 	draw           *rand.Rand
 	seed           uint64
-	wild, quiet    *side
+	wild, deep     *side
 	whole          sync.RWMutex
 
 	running  map[string]*process
@@ -128,7 +132,7 @@ func newSoak(t *testing.T, bin string, s soakServer, seed uint64) *soak {
 	k.wild.load.numbers = true
 	k.source.Exec(t, k.wild.from, "CREATE TABLE numbers (n INT NOT NULL PRIMARY KEY)",
 		"INSERT INTO numbers WITH RECURSIVE d AS (SELECT 0 AS n UNION ALL SELECT n + 1 FROM d WHERE n < 9) SELECT 1 + a.n + 10 * b.n + 100 * c.n + 1000 * e.n + 10000 * f.n FROM d a, d b, d c, d e, d f WHERE f.n < 2")
-	k.quiet = k.side(t, "quiet", "quiet", family(s.kind))
+	k.deep = k.side(t, "deep", "deep", append(family(s.kind), note()))
 	return k
 }
 
@@ -160,6 +164,9 @@ func fill(t *testing.T, s *servertest.Server, l *load, draw *rand.Rand) {
 	statements = append(statements, "SET SESSION foreign_key_checks = 1")
 	statements = append(statements, orphans(l.name)...)
 	for _, tb := range l.tables {
+		if tb.name == "note" {
+			statements = append(statements, "UPDATE note SET grand_id = NULL WHERE grand_id NOT IN (SELECT id FROM grand)")
+		}
 		statements = append(statements, "ANALYZE TABLE "+tb.name)
 	}
 	s.Exec(t, l.url, statements...)
@@ -186,22 +193,23 @@ func orphans(name string) []string {
 // run is the whole story.
 func (k *soak) run(t *testing.T, lasts time.Duration, kills int) {
 	t.Helper()
-	run(t, k.bin, append([]string{"db", "copy", "--follow"}, k.quiet.args...)...)
 	stop := make(chan struct{})
 	halt := sync.OnceFunc(func() { close(stop) })
 	defer halt()
-	writers := []*sync.WaitGroup{k.wild.load.begin(t, 4, k.seed, stop), k.quiet.load.begin(t, 2, k.seed+100, stop)}
+	writers := []*sync.WaitGroup{k.wild.load.begin(t, 4, k.seed, stop), k.deep.load.begin(t, 2, k.seed+100, stop)}
 	k.began = time.Now()
-	k.launch(t, "follow quiet", "follow", k.quiet)
-	k.launch(t, "copy 1", "copy", k.wild)
-	k.launch(t, "copy 2", "copy", k.wild)
+	for _, d := range []*side{k.wild, k.deep} {
+		for n := range copiers {
+			k.launch(t, fmt.Sprintf("copy %s %d", d.name, n), "copy", d)
+		}
+	}
 	k.disturb(t, lasts, kills)
 	halt()
 	for _, wg := range writers {
 		wg.Wait()
 	}
 	k.lasted = time.Since(k.began)
-	for _, d := range []*side{k.wild, k.quiet} {
+	for _, d := range []*side{k.wild, k.deep} {
 		for _, e := range d.load.bad {
 			t.Errorf("a writer to %s met what it should not: %s", d.name, e)
 		}
@@ -215,7 +223,7 @@ func (k *soak) run(t *testing.T, lasts time.Duration, kills int) {
 		delete(k.running, role)
 	}
 	k.prove(t, k.wild, crosscheck.Options{Schema: "public", NullDates: true})
-	k.prove(t, k.quiet, crosscheck.Options{Schema: "quiet"})
+	k.prove(t, k.deep, crosscheck.Options{Schema: "deep"})
 }
 
 // disturb kills somebody every few seconds, and brings back whoever was killed, until the time is over, there were enough kills and
@@ -226,20 +234,15 @@ func (k *soak) disturb(t *testing.T, lasts time.Duration, kills int) {
 	hang := time.NewTimer(lasts + patience)
 	next := time.NewTimer(k.pause(lasts))
 	order := k.order(kills)
-	copied, elapsed := 0, false
-	for !elapsed || len(order) > 0 || copied < 2 {
+	elapsed := false
+	for !elapsed || len(order) > 0 || k.wild.copied < copiers || k.deep.copied < copiers {
 		select {
 		case <-over.C:
 			elapsed = true
 		case <-hang.C:
-			t.Fatalf("after %s: %d kills are left and %d of 2 copies have ended", lasts+patience, len(order), copied)
+			t.Fatalf("after %s: %d kills are left, %d and %d of the processes that copy have ended", lasts+patience, len(order), k.wild.copied, k.deep.copied)
 		case e := <-k.ended:
-			if k.succeed(t, e) {
-				copied++
-			}
-			if copied == 2 && k.running["follow wild"] == nil {
-				k.launch(t, "follow wild", "follow", k.wild)
-			}
+			k.succeed(t, e)
 		case <-next.C:
 			v := k.any()
 			switch {
@@ -316,27 +319,28 @@ func (k *soak) launch(t *testing.T, role, verb string, d *side) {
 	}()
 }
 
-// succeed starts a process again that was killed or lost its servers. It reports whether a copy has come to its end.
-func (k *soak) succeed(t *testing.T, e ending) (copied bool) {
+// succeed starts a process again that was killed or lost its servers, and the follow when all have copied.
+func (k *soak) succeed(t *testing.T, e ending) {
 	t.Helper()
 	const killed, lost = -1, 5
 	p := k.running[e.role]
 	delete(k.running, e.role)
-	verb, _, _ := strings.Cut(e.role, " ")
+	role := strings.Fields(e.role)
 	d := k.wild
-	if strings.HasSuffix(e.role, "quiet") {
-		d = k.quiet
+	if role[1] == k.deep.name {
+		d = k.deep
 	}
 	switch {
-	case e.code == 0 && verb == "copy":
-		return true
+	case e.code == 0 && role[0] == "copy":
+		if d.copied++; d.copied == copiers {
+			k.launch(t, "follow "+d.name, "follow", d)
+		}
 	case e.code == killed, e.code == lost:
 		k.restarts++
-		k.launch(t, e.role, verb, d)
-		return false
+		k.launch(t, e.role, role[0], d)
+	default:
+		t.Fatalf("%s ended with %d:\n%s", e.role, e.code, p.said())
 	}
-	t.Fatalf("%s ended with %d:\n%s", e.role, e.code, p.said())
-	return false
 }
 
 // prove lets the follow catch up and compares both sides twice.
@@ -377,7 +381,7 @@ func shown(s *string) string {
 }
 
 func (k *soak) line() string {
-	w, q := k.wild.load, k.quiet.load
+	w, q := k.wild.load, k.deep.load
 	return fmt.Sprintf("%-18s %9.1f %9d %11d %10d %6d %5d | %7d %6d %8d %8d | %s", k.server.name, k.lasted.Minutes(),
 		w.commits.Load()+q.commits.Load(), w.rows.Load()+q.rows.Load(), k.applied, w.xa.Load()+q.xa.Load(), w.big.Load(),
 		k.kills[worker], k.kills[source], k.kills[target], k.restarts, cmp.Or(strings.Join(k.verdicts, "; "), "none"))

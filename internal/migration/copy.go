@@ -40,7 +40,7 @@ func (m *Migration) Copy(ctx context.Context) (*CopyResult, error) {
 		return nil, err
 	}
 	c := &snapshot.Copier{
-		Source: m.Source, Queue: m.Target.Queue(rec), Tables: tables(plan), At: rec.Position, Exact: m.Options.ForFollow,
+		Source: m.Source, Queue: m.Target.Queue(rec), Tables: m.tables(plan), At: rec.Position, Exact: m.Options.ForFollow,
 		Lanes: m.lanes(), Retry: m.retry(), Events: m.Events, Log: m.Log,
 	}
 	if err := m.announce(ctx, rec, plan); err != nil {
@@ -103,7 +103,7 @@ func (m *Migration) create(ctx context.Context) (*change.Record, error) {
 	}
 	var tasks []change.Task
 	err = m.Source.Lane(ctx, rec.Position, func(ctx context.Context, r change.Reader) (err error) {
-		tasks, err = snapshot.Seed(ctx, r, tables(plan))
+		tasks, err = snapshot.Seed(ctx, r, m.tables(plan))
 		return err
 	})
 	if err != nil {
@@ -223,12 +223,38 @@ func (m *Migration) explain(ctx context.Context, rec *change.Record, cause error
 
 // tables are the plan's tables as the copy needs them, the largest first: the ledger
 // hands tasks out in that order, and a large table that came last would keep one lane
-// busy while the others have nothing left.
-func tables(p *convert.Plan) []snapshot.Table {
+// busy while the others have nothing left. For a follow it says which have to be of one moment.
+func (m *Migration) tables(p *convert.Plan) []snapshot.Table {
 	out := make([]snapshot.Table, len(p.Tables))
 	for i, t := range p.Tables {
 		out[i] = snapshot.Table{Select: t.Select, Target: t.Target.Name, Into: t.Into}
 	}
 	slices.SortStableFunc(out, func(a, b snapshot.Table) int { return cmp.Compare(b.Select.Table.Bytes, a.Select.Table.Bytes) })
+	if m.Options.ForFollow {
+		together(out, p.Exact())
+	}
 	return out
+}
+
+// together makes the first table of each group the one with which the others are copied.
+func together(tables []snapshot.Table, groups [][]*convert.Table) {
+	group := map[schema.Name]int{}
+	for i, g := range groups {
+		for _, t := range g {
+			group[t.Target.Name] = i + 1
+		}
+	}
+	leaders := map[int]*snapshot.Table{}
+	for i := range tables {
+		t := &tables[i]
+		n := group[t.Target]
+		switch first := leaders[n]; {
+		case n == 0:
+		case first == nil:
+			leaders[n] = t
+		default:
+			t.Leader = first.Target
+			first.With = append(first.With, t.Target)
+		}
+	}
 }

@@ -215,7 +215,7 @@ func (m *Migration) finishKeys(ctx context.Context, rec *change.Record, plan *co
 	}
 	return m.phase("keys", func() error {
 		c := &snapshot.Copier{
-			Source: m.Source, Queue: q, Tables: tables(plan), At: rec.Position, Lanes: 1, Retry: m.retry(), Events: m.Events, Log: m.Log,
+			Source: m.Source, Queue: q, Tables: m.tables(plan), At: rec.Position, Lanes: 1, Retry: m.retry(), Events: m.Events, Log: m.Log,
 		}
 		_, err := c.Run(ctx)
 		return err

@@ -85,7 +85,7 @@ func TestLeastPrivilege(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		if err := src.end.Snapshot(t.Context(), func(context.Context, change.Reader, change.Position, bool) error { return nil }); err != nil {
+		if err := src.end.Snapshot(t.Context(), nil, func(context.Context, change.Reader, change.Position, bool) error { return nil }); err != nil {
 			t.Error(err)
 		}
 		fs, err := src.end.Check(t.Context(), mine)

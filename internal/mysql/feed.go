@@ -58,6 +58,10 @@ type feed struct {
 	failed   error
 	// blind says that nobody wants rows: only the position counts.
 	blind bool
+	// suspects says that a transaction whose rows are not at hand is told of without them: it may have any.
+	suspects bool
+	// until, when it is set, is where Next says at once that it is there, though only transactions of others led to it.
+	until gtidSet
 }
 
 // A txn is the transaction whose events are being read.
@@ -133,6 +137,10 @@ func (f *feed) next(ctx context.Context) error {
 				return err
 			}
 			return f.committed()
+		}
+		if f.until != nil && f.at.set.contains(f.until) {
+			f.out, f.until = change.Event{Kind: change.EventIdle}, nil
+			return nil
 		}
 		ev, err := f.dec.Next()
 		if errors.Is(err, io.EOF) {

@@ -223,6 +223,10 @@ func (f *feed) completed(ctx context.Context, id binlog.XAID) (bool, error) {
 	if x == nil && f.blind {
 		return false, f.pass()
 	}
+	if x == nil && f.suspects {
+		f.out, f.queue = f.begin(), append(f.queue[:0], f.end())
+		return true, nil
+	}
 	if x == nil {
 		var err error
 		if x, err = f.seek(ctx, id); err != nil {

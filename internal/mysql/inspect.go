@@ -39,7 +39,7 @@ type inspection struct {
 
 func (in *inspection) run(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		in.catalog, in.database, in.baseTables, in.checks, in.columns, in.lostDefaults, in.indexes, in.foreignKeys, in.hiddenForeignKeys, in.partitions, in.objects,
+		in.catalog, in.database, in.baseTables, in.checks, in.columns, in.lostDefaults, in.indexes, in.foreignKeys, in.hiddenForeignKeys, in.cascades, in.partitions, in.objects,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {

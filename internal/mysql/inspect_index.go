@@ -186,3 +186,14 @@ func (in *inspection) checks(ctx context.Context) error {
 		return nil
 	})
 }
+
+// cascades asks who carries out the actions of foreign keys: the engine, whose changes nobody logs, or since MySQL 9.6 the server.
+func (in *inspection) cascades(ctx context.Context) error {
+	if !in.e.server.atLeast(schema.MySQL, 90600) {
+		return nil
+	}
+	return in.each(ctx, "who carries out foreign keys", "SHOW GLOBAL VARIABLES LIKE 'innodb_native_foreign_keys'", func(r row) error {
+		in.db.LogsCascades = strings.EqualFold(r.text("VALUE"), "OFF")
+		return nil
+	})
+}

@@ -94,9 +94,6 @@ const (
 	// (semi-synchronous replication) takes seconds; a replica's lag is the throttle's affair.
 	visiblePatience = time.Minute
 	visiblePause    = 100 * time.Millisecond
-	// snapshotTries is how often an exact snapshot is sought. Each try takes a few milliseconds; on a server so busy that none of
-	// them falls between two commits, more would not help either.
-	snapshotTries = 20
 )
 
 // Position returns a lower bound of what a SELECT sees from now on.
@@ -274,64 +271,6 @@ func (p position) includes(q position) bool {
 // fileAfter reports whether binlog file a comes after b: their numbers have six digits, and more when those are used up.
 func fileAfter(a, b string) bool {
 	return len(a) > len(b) || len(a) == len(b) && a > b
-}
-
-// Snapshot runs fn inside one consistent snapshot whose position is known.
-//
-// MariaDB pairs the two itself. On MySQL with GTIDs, L = gtid_executed is read before the snapshot and U = gtid_executed with
-// gtid_owned after it: what the snapshot shows was committed before U was read, so it is within U, and all of L is shown. When L = U, L is exact.
-// gtid_owned holds what is in the binlog and not yet committed.
-func (e *End) Snapshot(ctx context.Context, fn func(ctx context.Context, r change.Reader, p change.Position, exact bool) error) error {
-	return e.withReader(ctx, func(ctx context.Context, r *reader) error {
-		p, exact, err := r.openSnapshot(ctx)
-		if err != nil {
-			return e.explain("open a consistent snapshot", err)
-		}
-		if err := fn(ctx, r, change.Position(p.String()), exact); err != nil {
-			return err
-		}
-		return e.explain("end the snapshot", r.exec(ctx, "ROLLBACK"))
-	})
-}
-
-func (r *reader) openSnapshot(ctx context.Context) (p position, exact bool, err error) {
-	if r.e.server.dialect == schema.MariaDB {
-		if err := r.begin(ctx); err != nil {
-			return p, false, err
-		}
-		p, err = r.snapshotPosition(ctx)
-		return p, p.kind == positionSnapshot, err
-	}
-	for range snapshotTries {
-		if p, err = r.position(ctx); err != nil {
-			return p, false, err
-		}
-		if err := r.begin(ctx); err != nil {
-			return p, false, err
-		}
-		if p.kind != positionGTID {
-			return p, false, nil
-		}
-		// Owned first: a transaction that moves on between the two reads shows in one of them at least.
-		owned, err := r.row(ctx, "SELECT @@global.gtid_owned")
-		if err != nil {
-			return p, false, err
-		}
-		now, err := r.row(ctx, "SELECT GTID_SUBSET(@@global.gtid_executed, "+quoteString(p.gtids)+")")
-		if err != nil {
-			return p, false, err
-		}
-		if owned[0] == "" && now[0] == "1" {
-			return p, true, nil
-		}
-		if err := r.exec(ctx, "ROLLBACK"); err != nil {
-			return p, false, err
-		}
-	}
-	if p, err = r.position(ctx); err != nil {
-		return p, false, err
-	}
-	return p, false, r.begin(ctx)
 }
 
 func (r *reader) exec(ctx context.Context, sql string) error {

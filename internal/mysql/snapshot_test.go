@@ -418,7 +418,7 @@ func TestPositions(t *testing.T) {
 			t.Error("a foreign position was taken")
 		}
 		sel := selectOf(inspect(t, src).Table("t"), "")
-		err = src.end.Snapshot(ctx, func(ctx context.Context, r change.Reader, at change.Position, exact bool) error {
+		err = src.end.Snapshot(ctx, []*change.Select{sel}, func(ctx context.Context, r change.Reader, at change.Position, exact bool) error {
 			s.Exec(t, src.url, "INSERT INTO t VALUES (3,3)")
 			got, _, err := readV(ctx, r, sel, change.Range{}, 0)
 			if strings.Join(got, " ") != "1 2" {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"regexp"
+	"strings"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -46,6 +47,16 @@ func (w *work) settings() string {
 	return fmt.Sprintf(`SET LOCAL max_parallel_maintenance_workers = 0;
 SELECT pg_catalog.set_config('maintenance_work_mem', LEAST(GREATEST(pg_catalog.sqrt(pg_catalog.pg_table_size(pg_catalog.to_regclass(%s)) / 1024 * 272)::bigint, 4096), 262144)::text || 'kB', true);
 `, literal(qualify(w.schema, w.task.Table)))
+}
+
+// Empty truncates tables within the task's transaction.
+func (w *work) Empty(ctx context.Context, tables []schema.Name) error {
+	names := make([]string, len(tables))
+	for i, t := range tables {
+		names[i] = qualify(w.schema, t)
+	}
+	_, err := w.conn.Exec(ctx, "TRUNCATE "+strings.Join(names, ", "))
+	return w.end.fail("empty "+strings.Join(names, ", "), err)
 }
 
 // Load writes the rows of every batch with COPY BINARY. Its memory is one buffer

@@ -141,7 +141,9 @@ func scanTask(row pgx.Row) (*claimed, error) {
 // and the commit is not forced to disk; Idle's limit and Left mend both.
 const (
 	markSQL = `UPDATE bascule.task SET done = true, rows = $2, bytes = $3, position = $4, attempt = $5, ended = now() WHERE id = $1`
-	addSQL  = `INSERT INTO bascule.task (migration, rank, kind, tbl, stage, parent, after, upto, lim, sql, what)
+	withSQL = `UPDATE bascule.task w SET done = true, rows = $3, bytes = $4, position = $5, attempt = $6, ended = now()
+		FROM bascule.task t WHERE t.id = $1 AND w.migration = t.migration AND w.parent = t.tbl AND w.tbl = $2 AND w.kind = 'chunk' AND NOT w.done`
+	addSQL = `INSERT INTO bascule.task (migration, rank, kind, tbl, stage, parent, after, upto, lim, sql, what)
 		SELECT migration, $2, $3, tbl, stage, parent, $4, $5, $6, $7, $8 FROM bascule.task WHERE id = $1`
 	lossSQL = `INSERT INTO bascule.loss AS l (migration, code, tbl, col, n)
 		SELECT migration, $2, $3, $4, $5 FROM bascule.task WHERE id = $1
@@ -155,12 +157,21 @@ const (
 
 // finish commits the end of a task with all that follows from it, in one round trip.
 func (q *queue) finish(ctx context.Context, c *pgxpool.Conn, t *claimed, d change.Done) error {
+	for _, w := range d.With {
+		tag, err := c.Exec(ctx, withSQL, t.ID, string(w.Table), w.Rows, w.Bytes, string(d.At), t.attempt)
+		if err != nil {
+			return err
+		}
+		if n := tag.RowsAffected(); n != 1 {
+			return fmt.Errorf("%d chunks of table %q wait for %q, where one was due", n, w.Table, t.Table)
+		}
+	}
 	b := &pgx.Batch{}
 	for _, a := range d.Add {
 		b.Queue(addSQL, t.ID, rankAfter(t, &a), string(a.Kind), [][]byte(a.Range.After), [][]byte(a.Range.UpTo), a.Limit, a.SQL, a.What)
 	}
 	b.Queue(markSQL, t.ID, d.Rows, d.Bytes, string(d.At), t.attempt)
-	b.Queue(endSQL, t.ID, len(d.Add) > 0, q.channel())
+	b.Queue(endSQL, t.ID, len(d.Add)+len(d.With) > 0, q.channel())
 	for _, k := range sortedLosses(d.Losses) {
 		b.Queue(lossSQL, t.ID, string(k.Code), k.Table, k.Column, d.Losses[k])
 	}

@@ -188,6 +188,66 @@ func TestOrder(t *testing.T) {
 	})
 }
 
+// TestLoadedTogether loads three tables by the chunk of one, twice since the first attempt fails, and sees that nobody else is given the others.
+func TestLoadedTogether(t *testing.T) {
+	onEachServer(t, func(t *testing.T, d *database) {
+		e := d.open(t)
+		with := func(name string) change.Task {
+			c := chunk(name, 0)
+			c.Parent = "t1"
+			return c
+		}
+		index := change.Statement{Stage: change.StageIndex, Table: "t2", What: "index", SQL: "SELECT 1"}
+		if _, err := e.Create(t.Context(), change.Record{Schema: "app"}, append(tables(3), index), []change.Task{with("t0"), chunk("t1", 0), with("t2")}); err != nil {
+			t.Fatal(err)
+		}
+		q := queueOf(t, e)
+		work := func(end error) func(context.Context, *change.Task, change.Work) (change.Done, error) {
+			return func(ctx context.Context, task *change.Task, w change.Work) (change.Done, error) {
+				if task.Table != "t1" || task.Kind != change.TaskChunk {
+					t.Fatalf("the queue gave %s %s", task.Kind, task.Table)
+				}
+				if ok, err := q.Claim(ctx, nil); ok || err != nil {
+					t.Errorf("another task was given: %v, %v", ok, err)
+				}
+				if err := w.Empty(ctx, []schema.Name{"t1", "t0", "t2"}); err != nil {
+					return change.Done{}, err
+				}
+				if err := w.Exec(ctx, "INSERT INTO app.t0 VALUES (1); INSERT INTO app.t1 VALUES (1), (2); INSERT INTO app.t2 VALUES (1), (2), (3)"); err != nil {
+					return change.Done{}, err
+				}
+				return change.Done{Rows: 2, Bytes: 20, At: "here", With: []change.Share{{Table: "t0", Rows: 1, Bytes: 10}, {Table: "t2", Rows: 3, Bytes: 30}}}, end
+			}
+		}
+		if _, err := q.Claim(t.Context(), work(errBoom)); !errors.Is(err, errBoom) {
+			t.Fatal(err)
+		}
+		if ok, err := q.Claim(t.Context(), work(nil)); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		got := query(t, d.owner, "SELECT (SELECT count(*) FROM app.t0), (SELECT count(*) FROM app.t1), (SELECT count(*) FROM app.t2)")
+		if got[0] != "1|2|3" {
+			t.Errorf("rows: %s", got[0])
+		}
+		p, err := e.Progress(t.Context(), "app")
+		want := []change.Progress{
+			{Table: "t0", Rows: 1, Bytes: 10, Chunks: 1, ChunksDone: 1}, {Table: "t1", Rows: 2, Bytes: 20, Chunks: 1, ChunksDone: 1},
+			{Table: "t2", Rows: 3, Bytes: 30, Chunks: 1, ChunksDone: 1, Statements: 1},
+		}
+		if diff := cmp.Diff(want, p); diff != "" || err != nil {
+			t.Errorf("progress (-want +got):\n%s%v", diff, err)
+		}
+		rec, err := e.Open(t.Context(), "app")
+		if err != nil {
+			t.Fatal(err)
+		}
+		since, err := e.Snapshots(t.Context(), rec)
+		if diff := cmp.Diff(map[schema.Name]change.Position{"t0": "here", "t1": "here", "t2": "here"}, since); diff != "" || err != nil {
+			t.Errorf("snapshots (-want +got):\n%s%v", diff, err)
+		}
+	})
+}
+
 // TestHeldTasks holds a task and sees what others can and cannot claim meanwhile,
 // that a failed task comes back whole, and that its end wakes who waits.
 func TestHeldTasks(t *testing.T) {

@@ -26,6 +26,8 @@ type Database struct {
 	Version   string  `json:"version"` // as the server prints it
 	Charset   string  `json:"charset,omitempty"`
 	Collation string  `json:"collation,omitempty"`
+	// LogsCascades says that the server's log shows the rows that foreign keys' actions change.
+	LogsCascades bool `json:"logs_cascades,omitempty"`
 	// Tables are base tables in name order.
 	Tables []*Table `json:"tables"`
 	// Objects are what is not a table: views, triggers, routines, events.

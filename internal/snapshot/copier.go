@@ -17,7 +17,6 @@ import (
 	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/event"
 	"github.com/bascule/bascule/internal/fault"
-	"github.com/bascule/bascule/internal/finding"
 	"github.com/bascule/bascule/internal/schema"
 )
 
@@ -27,7 +26,14 @@ type Table struct {
 	Target schema.Name
 	// Into plans fresh codecs that count accepted losses into the map given.
 	Into func(change.Losses) (*change.Into, error)
+	// With are the targets of the tables that are read from the same exact snapshot, by this table's only chunk.
+	With []schema.Name
+	// Leader is the target of the table that names this one in With.
+	Leader schema.Name
 }
+
+// whole tells whether the table is read at one moment.
+func (t *Table) whole() bool { return len(t.Select.Key) == 0 || len(t.With) > 0 || t.Leader != "" }
 
 // Copier copies tables. All fields but Events and Log are required. Run may be
 // called by any number of processes at once for the same ledger, and again after
@@ -38,8 +44,8 @@ type Copier struct {
 	Tables []Table
 	// At is P0: every lane proves that it sees it.
 	At change.Position
-	// Exact refuses a table without a usable key whose snapshot has no exact position: what changed after it could not be told
-	// from what changed before.
+	// Exact refuses tables that are read at one moment when their snapshot has no exact position: what changed after it could not
+	// be told from what changed before.
 	Exact bool
 	// Lanes is how many connection pairs work at once.
 	Lanes int
@@ -191,7 +197,7 @@ func (l *lane) claim(ctx context.Context, r change.Reader) (bool, error) {
 				l.counters.aborted.Add(1)
 				return change.Done{}, err
 			}
-			committed = func() { l.copied(t, done, time.Since(began)) }
+			committed = func() { l.copied(t, &done, time.Since(began)) }
 			return done, nil
 		default:
 			return change.Done{}, fmt.Errorf("task %d has the unknown kind %q: was it made by a newer version?", t.ID, t.Kind)
@@ -203,13 +209,15 @@ func (l *lane) claim(ctx context.Context, r change.Reader) (bool, error) {
 	return claimed, err
 }
 
-func (l *lane) copied(t *change.Task, done change.Done, elapsed time.Duration) {
-	l.counters.rows.Add(done.Rows)
-	l.counters.bytes.Add(done.Bytes)
+func (l *lane) copied(t *change.Task, done *change.Done, elapsed time.Duration) {
 	l.counters.chunks.Add(1)
-	l.copier.emit(event.ChunkCopied{
-		Table: string(t.Table), Chunk: t.ID, Rows: done.Rows, Bytes: done.Bytes, Elapsed: elapsed, Lane: l.number,
-	})
+	for _, s := range append([]change.Share{{Table: t.Table, Rows: done.Rows, Bytes: done.Bytes}}, done.With...) {
+		l.counters.rows.Add(s.Rows)
+		l.counters.bytes.Add(s.Bytes)
+		l.copier.emit(event.ChunkCopied{
+			Table: string(s.Table), Chunk: t.ID, Rows: s.Rows, Bytes: s.Bytes, Elapsed: elapsed, Lane: l.number,
+		})
+	}
 }
 
 func (l *lane) table(name schema.Name) (*Table, error) {
@@ -242,38 +250,16 @@ func (l *lane) walk(ctx context.Context, r change.Reader, t *change.Task) (chang
 	return change.Done{Add: []change.Task{chunk, step}}, nil
 }
 
-// chunk copies one range. A table without a key is read from one exact snapshot.
+// chunk copies one range.
 func (l *lane) chunk(ctx context.Context, r change.Reader, t *change.Task, w change.Work) (change.Done, error) {
 	tb, err := l.table(t.Table)
-	if err != nil {
+	switch {
+	case err != nil:
 		return change.Done{}, err
+	case tb.whole():
+		return l.exact(ctx, tb, t, w)
 	}
-	if len(tb.Select.Key) > 0 {
-		return l.load(ctx, r, tb, t, w)
-	}
-	var done change.Done
-	err = l.copier.Source.Snapshot(ctx, func(ctx context.Context, r change.Reader, p change.Position, exact bool) error {
-		if !exact && l.copier.Exact {
-			return fault.New(fault.Resource, "copy "+string(t.Table), errors.New(inexact(tb).What), "run the same command again when fewer writes come, or "+inexact(tb).Do)
-		}
-		var err error
-		done, err = l.load(ctx, r, tb, t, w)
-		done.At = p
-		if err == nil && !exact {
-			l.copier.emit(event.Found{Finding: inexact(tb)})
-		}
-		return err
-	})
-	return done, err
-}
-
-func inexact(t *Table) finding.Finding {
-	return finding.Finding{
-		Code: "snapshot-position-inexact", Kind: finding.Problem, Severity: finding.Warning, Object: string(t.Select.Table.Name),
-		What:  "the table has no usable key and the server wrote while its snapshot was opened, so the snapshot's position is a lower bound only",
-		Do:    "add a primary key on the source, or copy while writes to it pause",
-		Owner: "dba",
-	}
+	return l.load(ctx, r, tb, t, w)
 }
 
 // load streams a range from the reader into the transaction. Reading and

@@ -27,7 +27,7 @@ const (
 
 // Seed returns the first tasks of every table. Tables whose key begins with an
 // integer are cut by arithmetic between its first and last value; other keys
-// get a walk; a table without a key is one chunk.
+// get a walk; a table that is read from one snapshot is one chunk.
 func Seed(ctx context.Context, r change.Reader, tables []Table) ([]change.Task, error) {
 	var tasks []change.Task
 	for i := range tables {
@@ -41,8 +41,8 @@ func Seed(ctx context.Context, r change.Reader, tables []Table) ([]change.Task, 
 }
 
 func seedTable(ctx context.Context, r change.Reader, t *Table) ([]change.Task, error) {
-	task := change.Task{Kind: change.TaskChunk, Table: t.Target, Stage: change.StageCopy}
-	if len(t.Select.Key) == 0 {
+	task := change.Task{Kind: change.TaskChunk, Table: t.Target, Stage: change.StageCopy, Parent: t.Leader}
+	if t.whole() {
 		return []change.Task{task}, nil
 	}
 	rows := rowsPerChunk(t.Select.Table)

@@ -1,0 +1,58 @@
+package crashtest
+
+import (
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	"github.com/bascule/bascule/internal/crosscheck"
+	"github.com/bascule/bascule/internal/servertest"
+)
+
+// TestExactCopyUnderLoad copies, again and again, tables whose foreign keys cascade over two levels, within a table and after changed keys, and
+// one without a key, while all of them are written to without a pause, on the servers that log none of what the foreign keys do.
+func TestExactCopyUnderLoad(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a server of its own")
+	}
+	bin := build(t)
+	seed := seeded(t)
+	for i, s := range soakServers[:2] {
+		t.Run(s.name, func(t *testing.T) {
+			source, target := s.shared(t), servertest.Postgres15(t)
+			l := &load{name: "deep", kind: s.kind, url: source.Database(t), tables: append(family(s.kind), note()), whole: &sync.RWMutex{}}
+			fill(t, source, l, rand.New(rand.NewPCG(seed, uint64(i))))
+			into := target.Database(t)
+			stop := make(chan struct{})
+			halt := sync.OnceFunc(func() { close(stop) })
+			defer halt()
+			wg := l.begin(t, 3, seed, stop)
+			var schemas []string
+			for _, schema := range []string{"first", "second", "third"} {
+				before := l.commits.Load()
+				run(t, bin, "db", "copy", "--follow", "--source", l.url, "--target", into, "--schema", schema)
+				t.Logf("%s: %d commits during the copy", schema, l.commits.Load()-before)
+				if l.commits.Load() == before {
+					t.Error("nobody wrote while the tables were copied")
+				}
+				schemas = append(schemas, schema)
+			}
+			halt()
+			wg.Wait()
+			for _, e := range l.bad {
+				t.Errorf("a writer met what it should not: %s", e)
+			}
+			for _, schema := range schemas {
+				run(t, bin, "db", "follow", "--until-now", "--source", l.url, "--target", into, "--schema", schema)
+				run(t, bin, "db", "verify", "--source", l.url, "--target", into, "--schema", schema)
+				r, err := crosscheck.Compare(t.Context(), l.url, into, crosscheck.Options{Schema: schema})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r.Different() != 0 || r.Values() == 0 {
+					t.Errorf("%s: the independent comparison: %d of %d values differ: %+v", schema, r.Different(), r.Values(), r.Tables)
+				}
+			}
+		})
+	}
+}
