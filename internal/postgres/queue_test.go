@@ -231,7 +231,8 @@ func TestLoadedTogether(t *testing.T) {
 		}
 		p, err := e.Progress(t.Context(), "app")
 		want := []change.Progress{
-			{Table: "t0", Rows: 1, Bytes: 10, Chunks: 1, ChunksDone: 1}, {Table: "t1", Rows: 2, Bytes: 20, Chunks: 1, ChunksDone: 1},
+			{Table: "t0", Rows: 1, Bytes: 10, Chunks: 1, ChunksDone: 1},
+			{Table: "t1", Rows: 2, Bytes: 20, Chunks: 1, ChunksDone: 1},
 			{Table: "t2", Rows: 3, Bytes: 30, Chunks: 1, ChunksDone: 1, Statements: 1},
 		}
 		if diff := cmp.Diff(want, p); diff != "" || err != nil {
