@@ -76,28 +76,7 @@ func stored(t *testing.T, e *End, selects []*change.Select) mirror {
 	if err != nil {
 		t.Fatal(err)
 	}
-<<<<<<< HEAD
-	err = e.Lane(t.Context(), at, func(ctx context.Context, r change.Reader) error {
-		for _, s := range selects {
-			b, all := &change.Batch{}, &change.Batch{Columns: len(s.Columns)}
-			swap := func(full *change.Batch) (*change.Batch, error) {
-				if full != nil {
-					joinParts(all, full)
-				}
-				return b, nil
-			}
-			if _, err := r.Read(ctx, s, change.Range{}, 0, swap); err != nil {
-				return err
-			}
-			for i := range all.Rows {
-				m.change(t, s.Table.Name, rowText(all, i), 1)
-			}
-		}
-		return nil
-	})
-=======
 	err = e.Lane(t.Context(), at, func(ctx context.Context, r change.Reader) error { return m.read(ctx, t, r, selects) })
->>>>>>> 75f724d (convert, snapshot, mysql: copy tables from one exact snapshot where the source is written to and a fuzzy copy would not do)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,17 +87,18 @@ func stored(t *testing.T, e *End, selects []*change.Select) mirror {
 func (m mirror) read(ctx context.Context, t *testing.T, r change.Reader, selects []*change.Select) error {
 	t.Helper()
 	for _, s := range selects {
-		b := &change.Batch{}
+		b, all := &change.Batch{}, &change.Batch{Columns: len(s.Columns)}
 		swap := func(full *change.Batch) (*change.Batch, error) {
 			if full != nil {
-				for i := range full.Rows {
-					m.change(t, s.Table.Name, rowText(full, i), 1)
-				}
+				joinParts(all, full)
 			}
 			return b, nil
 		}
 		if _, err := r.Read(ctx, s, change.Range{}, 0, swap); err != nil {
 			return err
+		}
+		for i := range all.Rows {
+			m.change(t, s.Table.Name, rowText(all, i), 1)
 		}
 	}
 	return nil
