@@ -240,7 +240,9 @@ func (p *lastProof) round(ctx context.Context, v *verify.Verifier, whole bool) (
 		t, known := p.tables[k.Table]
 		if !known {
 			p.back([]*follow.TouchedKeys{k})
-			g.Go(func() error { return fmt.Errorf("rows of %s were touched, which is none of the tables to prove", k.Table.Into.Table) })
+			g.Go(func() error {
+				return fmt.Errorf("rows of %s were touched, which is none of the tables to prove", k.Table.Into.Table)
+			})
 			continue
 		}
 		if k.All || t.spell == nil {
