@@ -73,9 +73,7 @@ type Action struct {
 	Why  string
 }
 
-// Next says what comes next. It is a pure function: whoever asks it with the same journal gets the same answer.
-func Next(s State, p Policy) Action { return standard.next(s, p) }
-
+// next says what comes next. It is a pure function: whoever asks it with the same journal gets the same answer.
 func (r *rules) next(s State, p Policy) Action {
 	switch s.Phase {
 	case Idle:
