@@ -29,7 +29,7 @@ func TestCutoverCommands(t *testing.T) {
 	s.ends(t, busy, "applies these changes since", "cutover", "--app-user", "shop")
 	_ = follower.cmd.Process.Signal(syscall.SIGINT) // it may have ended, which the next lines would show
 	<-follower.ended
-	s.ends(t, refused, "there is no way back", "fallback")
+	s.ends(t, refused, "lives on the source", "fallback")
 
 	if out := s.ends(t, 0, "lives on the source", "cutover", "--rehearse", "--app-user", "shop"); !strings.Contains(out, "undone; the application could not write for") {
 		t.Errorf("the rehearsal does not say for how long writes were stopped:\n%s", out)

@@ -236,7 +236,8 @@ func (m *Migration) tables(p *convert.Plan) []snapshot.Table {
 	return out
 }
 
-// together makes the first table of each group the one with which the others are copied.
+// together has each group read from one exact snapshot, and makes its first table the one with which the others are copied. A group
+// may be one table alone, which refers to itself.
 func together(tables []snapshot.Table, groups [][]*convert.Table) {
 	group := map[schema.Name]int{}
 	for i, g := range groups {
@@ -248,6 +249,7 @@ func together(tables []snapshot.Table, groups [][]*convert.Table) {
 	for i := range tables {
 		t := &tables[i]
 		n := group[t.Target]
+		t.Exact = n > 0
 		switch first := leaders[n]; {
 		case n == 0:
 		case first == nil:

@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"time"
 
 	"github.com/bascule/bascule/internal/change"
@@ -199,7 +199,14 @@ func livesOn(s *cutover.State, side cutover.Side, op, hint string) error {
 		return nil
 	}
 	if s.Phase == cutover.Finished || s.Phase == cutover.Finishing {
-		return fault.New(fault.Refused, op, fmt.Errorf("the migration is finished: there is no way back any more"), "")
+		return fault.New(fault.Refused, op, errors.New("the migration is finished: there is no way back any more"), "")
 	}
-	return fault.New(fault.Refused, op, fmt.Errorf("the application lives on the %s side, and a cutover is %s", s.Live, s.Phase), hint)
+	where := "the application lives on the source"
+	if s.Live == cutover.New {
+		where = "the application lives on the target"
+	}
+	if s.Phase != cutover.Idle {
+		where += ", and a cutover is " + string(s.Phase)
+	}
+	return fault.New(fault.Refused, op, errors.New(where), hint)
 }

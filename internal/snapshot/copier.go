@@ -26,6 +26,8 @@ type Table struct {
 	Target schema.Name
 	// Into plans fresh codecs that count accepted losses into the map given.
 	Into func(change.Losses) (*change.Into, error)
+	// Exact says that the table is to be read from one exact snapshot; a table without a key is in any case.
+	Exact bool
 	// With are the targets of the tables that are read from the same exact snapshot, by this table's only chunk.
 	With []schema.Name
 	// Leader is the target of the table that names this one in With.
@@ -33,7 +35,7 @@ type Table struct {
 }
 
 // whole tells whether the table is read at one moment.
-func (t *Table) whole() bool { return len(t.Select.Key) == 0 || len(t.With) > 0 || t.Leader != "" }
+func (t *Table) whole() bool { return len(t.Select.Key) == 0 || t.Exact }
 
 // Copier copies tables. All fields but Events and Log are required. Run may be
 // called by any number of processes at once for the same ledger, and again after
