@@ -185,7 +185,7 @@ func (r *run) loop(ctx context.Context) error {
 			err = r.undo(ctx, a.Step)
 		case Fail:
 			if r.wanted != ToRest {
-				r.fail(errors.New(a.Why))
+				r.fail(why(a))
 			}
 			err = r.record(ctx, a.Step, journal.MarkFailed, failure{a.Why})
 		case Rest:
@@ -198,6 +198,16 @@ func (r *run) loop(ctx context.Context) error {
 		}
 		r.tell()
 	}
+}
+
+// ErrRehearsed is why a rehearsal was undone that came as far as the switch: it is what was wanted.
+var ErrRehearsed = errors.New("this was a rehearsal: everything before the switch succeeded")
+
+func why(a Action) error {
+	if a.Why == ErrRehearsed.Error() {
+		return ErrRehearsed
+	}
+	return errors.New(a.Why)
 }
 
 // op is what this run does, for errors.

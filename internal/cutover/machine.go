@@ -132,7 +132,7 @@ func (r *rules) run(s State, p Policy) Action {
 	}
 	step := r.following(s, p.Epoch)
 	if step == journal.StepSwitch && p.Rehearse {
-		return fail("this was a rehearsal: everything before the switch succeeded")
+		return fail(ErrRehearsed.Error())
 	}
 	return Action{Kind: Do, Step: step}
 }

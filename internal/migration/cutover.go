@@ -2,6 +2,7 @@ package migration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -57,7 +58,11 @@ func (c *crossing) to(ctx context.Context, g cutover.Goal, side cutover.Side, f 
 	if err := c.ready(ctx, f, p); err != nil {
 		return s, err
 	}
-	return c.driver.Run(ctx, g)
+	s, err = c.driver.Run(ctx, g)
+	if errors.Is(err, cutover.ErrRehearsed) {
+		return s, nil
+	}
+	return s, err
 }
 
 // ready follows, builds what had to wait for that, and compares every row.
@@ -148,7 +153,7 @@ func (m *Migration) Fallback(ctx context.Context, untilNow bool) error {
 		return err
 	}
 	if s.Phase == cutover.Switched && s.Direction == journal.Forward {
-		return fault.New(fault.Refused, opFallback, fmt.Errorf("the cutover is not at its end"), "complete it first: bascule db cutover")
+		return fault.New(fault.Refused, opFallback, errors.New("the cutover is not at its end"), "complete it first: bascule db cutover")
 	}
 	if err := livesOn(&s, cutover.New, opFallback, "bascule db cutover brings it to the target first"); err != nil {
 		return err
