@@ -12,7 +12,9 @@ import (
 
 	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/cutover"
+	"github.com/bascule/bascule/internal/event"
 	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/finding"
 	"github.com/bascule/bascule/internal/migration"
 	"github.com/bascule/bascule/internal/secret"
 )
@@ -133,7 +135,11 @@ func given(flags ...bool) (n int) {
 
 // switching opens both ends for whatever a cutover or a fallback does.
 func (a *app) switching(cmd *cobra.Command, s *settings, body func(context.Context, *work, migration.SwitchOptions) error) error {
-	return a.engage(cmd, s, needs{source: true, target: true}, a.stage(), func(ctx context.Context, w *work) error {
+	return a.switchingWith(cmd, s, a.stage(), body)
+}
+
+func (a *app) switchingWith(cmd *cobra.Command, s *settings, view renderer, body func(context.Context, *work, migration.SwitchOptions) error) error {
+	return a.engage(cmd, s, needs{source: true, target: true}, view, func(ctx context.Context, w *work) error {
 		o, err := a.switchOptions(cmd, s)
 		if err != nil {
 			return err
@@ -212,7 +218,8 @@ func (a *app) printState(d *stateDoc) error {
 
 // gates prints the gates of a direction; a shut one is a refusal.
 func (a *app) gates(cmd *cobra.Command, s *settings, g cutover.Goal) error {
-	return a.switching(cmd, s, func(ctx context.Context, w *work, o migration.SwitchOptions) error {
+	told := &told{renderer: a.aside()}
+	return a.switchingWith(cmd, s, told, func(ctx context.Context, w *work, o migration.SwitchOptions) error {
 		gates, err := w.migration.Gates(ctx, o, g)
 		w.view.Close()
 		if err != nil {
@@ -226,10 +233,11 @@ func (a *app) gates(cmd *cobra.Command, s *settings, g cutover.Goal) error {
 		}
 		if a.json {
 			(&objects{out: a.out, now: a.now}).write("summary", struct {
-				Command string         `json:"command"`
-				Gates   []cutover.Gate `json:"gates"`
-			}{strings.TrimPrefix(cmd.CommandPath(), "bascule ") + " --dry-run", gates})
-		} else if _, err := fmt.Fprint(a.out, gatesText(gates)); err != nil {
+				Command  string            `json:"command"`
+				Gates    []cutover.Gate    `json:"gates"`
+				Findings []finding.Finding `json:"findings"`
+			}{strings.TrimPrefix(cmd.CommandPath(), "bascule ") + " --dry-run", gates, sorted(told.findings)})
+		} else if err := a.printGates(gates, told.findings); err != nil {
 			return err
 		}
 		if len(shut) > 0 {
@@ -237,6 +245,36 @@ func (a *app) gates(cmd *cobra.Command, s *settings, g cutover.Goal) error {
 		}
 		return nil
 	})
+}
+
+// printGates prints the gates, and before them what was found.
+func (a *app) printGates(gates []cutover.Gate, found []finding.Finding) error {
+	p := &printer{}
+	if len(found) > 0 {
+		if err := p.findings(sorted(found)); err != nil {
+			return err
+		}
+		p.line("")
+	}
+	_, err := fmt.Fprint(a.out, p.String()+gatesText(gates))
+	return err
+}
+
+// told keeps findings for a document that lists them, and gates, which it lists too, to itself.
+type told struct {
+	renderer
+	findings []finding.Finding
+}
+
+// Event keeps a finding, and shows anything else but a gate.
+func (t *told) Event(e event.Event) {
+	switch e := e.(type) {
+	case event.Found:
+		t.findings = append(t.findings, e.Finding)
+	case event.GateSeen:
+	default:
+		t.renderer.Event(e)
+	}
 }
 
 func gatesText(gates []cutover.Gate) string {

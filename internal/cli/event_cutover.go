@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/bascule/bascule/internal/event"
@@ -36,6 +37,9 @@ func stepText(direction, step string, undo bool) string {
 		text += "undo: "
 	}
 	if name := stepNames[step]; name != "" {
+		if direction == "back" {
+			name = strings.ReplaceAll(name, "target", "source")
+		}
 		return text + name
 	}
 	return text + clean(step)
@@ -57,9 +61,9 @@ func gateText(e event.GateSeen) string {
 // frozenText is the headline of a cutover.
 func frozenText(e event.Frozen) string {
 	if e.Switched {
-		return fmt.Sprintf("cutover: the application could not write for %s", duration(e.Elapsed))
+		return fmt.Sprintf("switched: the application could not write for %s", duration(e.Elapsed))
 	}
-	return fmt.Sprintf("cutover: undone; the application could not write for %s, and can again", duration(e.Elapsed))
+	return fmt.Sprintf("undone; the application could not write for %s, and can again", duration(e.Elapsed))
 }
 
 const unwatchedText = "cutover: no second process watches: if this one dies while writes are stopped, they stay so until a person runs bascule db cutover --abort " +

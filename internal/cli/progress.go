@@ -72,10 +72,17 @@ func (p *progress) add(e event.Event, now time.Time) {
 		p.differences += e.Differences
 		p.finish(t)
 	case event.Followed:
+		if p.phase == "" {
+			p.startPhase("follow", now)
+		}
 		p.followed, p.note = &e, ""
 	case event.Retried, event.Throttled, event.StepStarted, event.StepDone, event.StepFailed, event.Frozen, event.Unwatched, event.TookOver, event.Waiting:
 		p.note = eventText(e)
-	case event.PhaseDone, event.Found, event.Difference, event.Passed, event.Repaired, event.Altered, event.GateSeen:
+	case event.PhaseDone:
+		if p.followed != nil && p.phase == e.Phase {
+			p.startPhase("follow", now) // which has gone on beside it
+		}
+	case event.Found, event.Difference, event.Passed, event.Repaired, event.Altered, event.GateSeen:
 		// The live view has nothing to count in these.
 	}
 }

@@ -191,11 +191,17 @@ func (e *End) publish(ctx context.Context, r *change.Record, t change.Token, tab
 		if mark {
 			list = append(list, "bascule.apply")
 		}
-		sql := "CREATE PUBLICATION " + name
 		if slot.Published {
-			sql = "ALTER PUBLICATION " + name + " SET TABLE " + strings.Join(list, ", ")
-		} else if len(list) > 0 {
+			_, err = tx.Exec(ctx, "ALTER PUBLICATION "+name+" SET TABLE "+strings.Join(list, ", "))
+			return err
+		}
+		sql := "CREATE PUBLICATION " + name
+		if len(list) > 0 {
 			sql += " FOR TABLE " + strings.Join(list, ", ")
+		}
+		if e.major >= 18 {
+			// From this version on a full old row must not have generated columns that are not published, or no row can be updated any more.
+			sql += " WITH (publish_generated_columns = stored)"
 		}
 		_, err = tx.Exec(ctx, sql)
 		return err
