@@ -21,7 +21,7 @@ build: ## build bin/bascule
 
 .PHONY: test
 test: servers-up ## start the servers, then run every test
-	go test -timeout 20m $$(go list ./... | grep -vE '$(RACE)')
+	go test -timeout 40m $$(go list ./... | grep -vE '$(RACE)')
 	go test $(RACE_FLAG) -timeout 30m $$(go list ./... | grep -E '$(RACE)')
 	$(if $(RACE_FLAG),go test $(RACE_FLAG) -short ./internal/mysql/wire ./internal/follow)
 
