@@ -10,7 +10,8 @@ import (
 )
 
 // TestCopyHoldsNoLongValue holds that a copy's memory does not grow with its values: all that it allocates from beginning to
-// end is less than one of them, while both lanes carry such values, of bytes and of text. It runs alone in its process.
+// end is less than half of them, while both lanes carry such values, of bytes and of text. Held whole, they would be allocated all.
+// It runs alone in its process; the longer it takes, the more is allocated beside the values.
 func TestCopyHoldsNoLongValue(t *testing.T) {
 	const long = 20 << 20
 	for _, s := range servertest.Sources(t)[:1] {
@@ -24,8 +25,8 @@ func TestCopyHoldsNoLongValue(t *testing.T) {
 		runtime.ReadMemStats(&before)
 		r.copied(t)
 		runtime.ReadMemStats(&after)
-		if n := after.TotalAlloc - before.TotalAlloc; n > long/2 {
-			t.Errorf("%d bytes were allocated for values of %d", n, long)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 2*long {
+			t.Errorf("%d bytes were allocated for four values of %d", n, long)
 		}
 		got := d.Query(t, l.into, `SELECT id::text, octet_length(body)::text, octet_length(doc)::text, note FROM long_values ORDER BY long_values.id`)
 		want := s.Query(t, l.from, `SELECT id, octet_length(body), octet_length(doc), note FROM long_values ORDER BY id`)
