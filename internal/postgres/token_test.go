@@ -84,15 +84,23 @@ func TestTokenOfStalled(t *testing.T) {
 		}
 		for name, then := range map[string]change.Token{"token": 2, "slot": 4} {
 			inside, goOn, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-			go func() {
+			begin := func() {
 				done <- work[name](func(tx pgx.Tx) error {
 					close(inside)
 					<-goOn
 					_, err := tx.Exec(context.WithoutCancel(t.Context()), "CREATE TABLE app."+name+" ()")
 					return err
 				})
-			}()
-			<-inside
+			}
+			go begin()
+			for at := false; !at; {
+				select {
+				case <-inside:
+					at = true
+				case <-done: // a slow machine: it counted as stalled before it came to its work
+					go begin()
+				}
+			}
 			if err := d.open(t).withSlot(t.Context(), w.record, then, time.Minute, func(pgx.Tx) error { return nil }); err != nil {
 				t.Errorf("%s: who takes over: %v", name, err)
 			}
