@@ -82,7 +82,9 @@ func TestTokenOfStalled(t *testing.T) {
 			"token": func(fn func(pgx.Tx) error) error { return w.end.guarded(t.Context(), w.record, 1, fn) },
 			"slot":  func(fn func(pgx.Tx) error) error { return w.end.withSlot(t.Context(), w.record, 3, time.Minute, fn) },
 		}
-		for name, then := range map[string]change.Token{"token": 2, "slot": 4} {
+		// In this order: a token counts for both.
+		for i, name := range []string{"token", "slot"} {
+			then := change.Token(2 * (i + 1))
 			inside, goOn, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 			begin := func() {
 				done <- work[name](func(tx pgx.Tx) error {
@@ -97,8 +99,11 @@ func TestTokenOfStalled(t *testing.T) {
 				select {
 				case <-inside:
 					at = true
-				case <-done: // a slow machine: it counted as stalled before it came to its work
-					go begin()
+				case err := <-done:
+					if errors.Is(err, journal.ErrStale) {
+						t.Fatalf("%s: it is stale before it begins: %v", name, err)
+					}
+					go begin() // a slow machine: it counted as stalled before it came to its work
 				}
 			}
 			if err := d.open(t).withSlot(t.Context(), w.record, then, time.Minute, func(pgx.Tx) error { return nil }); err != nil {
