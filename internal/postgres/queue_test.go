@@ -59,11 +59,10 @@ func TestKilledWorkers(t *testing.T) {
 		}
 		stop := make(chan struct{})
 		var killer, workers sync.WaitGroup
-		killed := 0
+		killed, lost := 0, make([]int, 3)
+		ends := []*End{d.open(t), d.open(t), d.open(t)} // before anybody kills
 		killer.Go(func() { killed = killAtRandom(t, d, stop) })
-		lost := make([]int, 3)
-		for i := range lost {
-			e := d.open(t)
+		for i, e := range ends {
 			workers.Go(func() { lost[i] = insertAll(t, e) })
 		}
 		workers.Wait()
