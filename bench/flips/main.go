@@ -168,7 +168,7 @@ func (b *bench) judge(ctx context.Context) error {
 	}
 	var args []string
 	for i := 0; i < len(b.args); i++ { // those of a cutover alone are left out
-		if b.args[i] == "--app-user" {
+		if b.args[i] == "--app-user" || b.args[i] == "--accept" {
 			i++
 			continue
 		}
