@@ -138,7 +138,7 @@ func (r *run) act(ctx context.Context, step journal.Step) (any, error) {
 func (r *run) late(err error, step journal.Step) error {
 	if frozen(step) && !r.frozen.IsZero() && r.clock.Now().Sub(r.frozen) >= r.policy.Budget {
 		return fault.New(fault.Resource, "stay within the write freeze", fmt.Errorf("%s were not enough for all steps: %w", r.policy.Budget, err),
-			"cut over when less is written, or allow more")
+			"try again when less is written, or allow more with --freeze")
 	}
 	return err
 }

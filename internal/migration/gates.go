@@ -97,13 +97,21 @@ func (g *gates) lag(ctx context.Context) (cutover.Gate, error) {
 	case ctx.Err() != nil:
 		return x, context.Cause(ctx)
 	case wctx.Err() != nil && g.dry:
-		x.Saw, x.Do = fmt.Sprintf("after %s it was not applied: nobody follows, or not fast enough", most), "start bascule db follow and look at its lag"
+		x.Saw, x.Do = fmt.Sprintf("after %s it was not applied: nobody follows, or not fast enough", most), "start "+g.follows()+" and look at its lag"
 	case wctx.Err() != nil:
 		x.Saw, x.Do = fmt.Sprintf("after %s it was not applied", most), "cut over when less is written"
 	default:
 		return x, err
 	}
 	return x, nil
+}
+
+// follows is the command that keeps the side that the gates lead to current.
+func (g *gates) follows() string {
+	if g.side == cutover.New {
+		return "bascule db fallback"
+	}
+	return "bascule db follow"
 }
 
 // ledgerReaches waits until some other process has applied everything up to p.
