@@ -22,7 +22,7 @@ const (
 // MariaDB pairs the two itself. On MySQL with GTIDs, L = gtid_executed is read before the snapshot and U = gtid_executed with
 // gtid_owned after it: what the snapshot shows was committed before U was read, so it is within U, and all of L is shown. When no
 // transaction between the two touches the tables, L is exact for them. gtid_owned holds what is in the binlog and not yet committed.
-// XA transactions are waited for: see twoPhases.
+// An XA COMMIT on its way is waited for: see twoPhases.
 func (e *End) Snapshot(ctx context.Context, tables []*change.Select, fn func(ctx context.Context, r change.Reader, p change.Position, exact bool) error) error {
 	return e.withReader(ctx, func(ctx context.Context, r *reader) error {
 		p, exact, err := r.openSnapshot(ctx, tables)
@@ -66,7 +66,7 @@ func (r *reader) trySnapshot(ctx context.Context, p *position, w *watcher) (exac
 	if err == nil {
 		err = r.begin(ctx)
 	}
-	if err != nil || xa.prepared {
+	if err != nil || xa.ending {
 		return false, err
 	}
 	return w.exact(ctx, r, *p)
@@ -81,31 +81,11 @@ func (r *reader) tryMariaDB(ctx context.Context, p *position) (exact bool, err e
 	if err != nil {
 		return false, err
 	}
-	if *p, err = r.snapshotPosition(ctx); err != nil || before.prepared {
+	if *p, err = r.snapshotPosition(ctx); err != nil || before.ending {
 		return false, err
 	}
 	after, err := r.twoPhases(ctx)
 	return err == nil && p.kind == positionSnapshot && after.commits == before.commits, err
-}
-
-// twoPhases is what is known of XA transactions at one moment. No server promises that what an XA COMMIT makes visible shows in the same moment
-// as its entry in the log; until it does, the transaction is listed as prepared. So a snapshot counts only while none is.
-type twoPhases struct {
-	commits  string // how many were committed or begun to be, since the server started
-	prepared bool
-}
-
-func (r *reader) twoPhases(ctx context.Context) (x twoPhases, err error) {
-	row, err := r.row(ctx, "SHOW GLOBAL STATUS LIKE 'Com_xa_commit'")
-	if err != nil {
-		return x, err
-	}
-	if x.commits = row[1]; x.commits == "0" {
-		return x, nil // nobody uses them
-	}
-	rows, err := r.e.prepared(ctx, r)
-	x.prepared = len(rows) > 0
-	return x, err
 }
 
 // A watcher reads the log beside snapshots, to tell which transactions touch some tables.

@@ -26,6 +26,8 @@ func TestExactSnapshot(t *testing.T) {
 		all := selectAll(t, src)
 		tables := []*change.Select{all[0], all[1]}
 		tables[0].Key, tables[0].Index = nil, ""
+		left := prepared(t, openSQL(t, src.url), src.name(t), "INSERT INTO a VALUES (-1, 'prepared')")
+		t.Cleanup(func() { _, _ = left.ExecContext(context.WithoutCancel(t.Context()), "XA ROLLBACK '"+src.name(t)+"'") }) // if the test failed
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		var wg sync.WaitGroup
@@ -73,6 +75,7 @@ func TestExactSnapshot(t *testing.T) {
 		}
 		stop()
 		wg.Wait()
+		sent(t, left, "XA COMMIT '"+src.name(t)+"'")
 		until, want := endOf(t, src.end), stored(t, src.end, tables)
 		for i, x := range shots {
 			if _, err := read(t, src.end, x.at, tables, until, x.rows); err != nil {

@@ -65,5 +65,5 @@ func inexact(group []*Table) error {
 	}
 	return fault.New(fault.Resource, fmt.Sprintf("copy %v", names),
 		errors.New("no snapshot of them has an exact position in the source's log: it wrote to them whenever one was opened, or counts no GTIDs"),
-		"run the same command again when fewer writes come to them and no XA transaction stays prepared (XA RECOVER): a pause of a second is enough; MySQL needs gtid_mode = ON")
+		"run the same command again when fewer writes come to them: a pause of a second is enough; MySQL needs gtid_mode = ON; while an XA transaction is prepared (XA RECOVER), the account needs PROCESS")
 }
