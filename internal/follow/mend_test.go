@@ -159,9 +159,9 @@ func TestMendIsExact(t *testing.T) {
 	t.Parallel()
 	for name, w := range map[string]world{
 		"keys that move":                  {keyed: []bool{true, true}, moves: true},
-		"one level of on delete cascade":  {keyed: []bool{true, true}, edges: []edge{{0, 1, cascade, no}}, unlogged: true},
-		"one level of on delete set null": {keyed: []bool{true, true}, edges: []edge{{0, 1, setNull, no}}, unlogged: true},
-		"cascades that the source logs":   {keyed: []bool{true, true}, edges: []edge{{0, 1, no, no}}},
+		"one level of on delete cascade":  {keyed: []bool{true, true}, edges: []edge{{0, 1, 1, cascade, no}}, unlogged: true},
+		"one level of on delete set null": {keyed: []bool{true, true}, edges: []edge{{0, 1, 1, setNull, no}}, unlogged: true},
+		"cascades that the source logs":   {keyed: []bool{true, true}, edges: []edge{{0, 1, 1, no, no}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -188,7 +188,7 @@ func TestMendHoles(t *testing.T) {
 	}{
 		"a read that does not show the position":                {plain, 1},
 		"a position that moves with the rows":                   {skips, 0},
-		"two levels, where only a later pass can prove the end": {world{keyed: []bool{true, true, true}, edges: []edge{{0, 1, cascade, no}, {1, 2, cascade, no}}, unlogged: true}, 0},
+		"two levels, where only a later pass can prove the end": {world{keyed: []bool{true, true, true}, edges: []edge{{0, 1, 1, cascade, no}, {1, 2, 1, cascade, no}}, unlogged: true}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

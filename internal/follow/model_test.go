@@ -15,24 +15,24 @@ import (
 	"github.com/bascule/bascule/internal/schema"
 )
 
-// edge is a foreign key of a world: column 1 of the child refers to the key of the parent.
+// edge is a foreign key of a world: a column of the child refers to the key of the parent.
 type edge struct {
-	parent, child int
-	del, upd      schema.Action
+	parent, child, column int
+	del, upd              schema.Action
 }
 
 // world is a kind of schema and of history.
 type world struct {
-	keyed []bool // one a table; a row is key, reference, value
+	keyed []bool // one a table; a row is key, reference, value, reference
 	edges []edge
 	moves bool // keys may change
 	// swaps: values of table 0 are unique, and rows exchange them. Over a fuzzy copy a unique index would not hold yet, so then the copy is exact.
 	swaps bool
 	// unlogged: the source does not log what foreign keys do.
 	unlogged bool
-	exact    bool // every chunk is read at the start position
-	// ahead starts the replay so many transactions later than what the first chunk saw: a position that SELECT does not show yet.
-	ahead int
+	exact    bool // all tables are copied from one exact snapshot
+	copier   copier
+	deep     bool // what foreign keys do reaches further than one level, so that only an exact copy ends equal
 	// session wraps the applying side, for mutants.
 	session func(*memorySession) change.Session
 	breaks  int
@@ -40,7 +40,7 @@ type world struct {
 
 const (
 	keys  = 5
-	width = 3
+	width = 4
 )
 
 // history is what a source went through.
@@ -79,7 +79,7 @@ func newScene(w world, draw *rand.Rand) *scene {
 	for _, e := range w.edges {
 		p := s.replicas[e.parent]
 		p.Actions = append(p.Actions, change.ForeignAction{
-			Child: s.replicas[e.child], Parent: []int{0}, Columns: []int{1}, OnDelete: e.del, OnUpdate: e.upd,
+			Child: s.replicas[e.child], Parent: []int{0}, Columns: []int{e.column}, OnDelete: e.del, OnUpdate: e.upd,
 		})
 	}
 	return s
@@ -111,7 +111,7 @@ func (s *scene) operate() {
 	have := c.rows[k]
 	switch what := s.draw.IntN(10); {
 	case have == nil:
-		r := row{k, s.reference(t, k), s.value(t)}
+		r := s.fresh(t, k)
 		c.rows[k] = r
 		s.note(t, change.Insert, nil, r)
 	case what < 3:
@@ -126,7 +126,7 @@ func (s *scene) operate() {
 	case what < 7 && s.world.swaps && t == 0:
 		s.swap(k, s.draw.IntN(keys))
 	default:
-		r := row{k, s.reference(t, k), s.value(t)}
+		r := s.fresh(t, k)
 		c.rows[k] = r
 		s.note(t, change.Update, have, r)
 	}
@@ -134,7 +134,7 @@ func (s *scene) operate() {
 
 func (s *scene) operateBag(t int) {
 	c := s.now[t]
-	r := row{s.draw.IntN(3), null, s.draw.IntN(2)}
+	r := row{s.draw.IntN(3), null, s.draw.IntN(2), null}
 	if n := c.bag[r.tuple()]; n > 0 && s.draw.IntN(2) == 0 {
 		if c.bag[r.tuple()]--; n == 1 {
 			delete(c.bag, r.tuple())
@@ -144,6 +144,11 @@ func (s *scene) operateBag(t int) {
 	}
 	c.bag[r.tuple()]++
 	s.note(t, change.Insert, nil, r)
+}
+
+// fresh draws a row.
+func (s *scene) fresh(t, k int) row {
+	return row{k, s.reference(t, 1, k), s.value(t), s.reference(t, 3, k)}
 }
 
 // value is small so that values repeat, and unique where they have to be.
@@ -208,7 +213,7 @@ func (s *scene) mayGo(t int, was, becomes row) bool {
 			continue
 		}
 		for _, r := range s.now[e.child].rows {
-			if r[1] == was[0] {
+			if r[e.column] == was[0] {
 				return false
 			}
 		}
@@ -217,9 +222,9 @@ func (s *scene) mayGo(t int, was, becomes row) bool {
 }
 
 // reference draws a parent that exists, or NULL.
-func (s *scene) reference(t, own int) int {
+func (s *scene) reference(t, column, own int) int {
 	for _, e := range s.world.edges {
-		if e.child != t {
+		if e.child != t || e.column != column {
 			continue
 		}
 		choice := []int{null}
@@ -243,29 +248,12 @@ func (s *scene) play(t *testing.T) string {
 	t.Helper()
 	h := s.live(12)
 	last := len(h.log)
-	p0 := s.draw.IntN(last - 3)
 	base := make(state, len(s.now))
 	tables := make([]*Table, len(s.now))
 	for i, c := range s.now {
-		base[i] = newContent(c.keyed)
-		tables[i] = &Table{Select: s.selects[i], Replica: s.replicas[i]}
-		if !c.keyed {
-			at := p0 + s.draw.IntN(last-p0+1)
-			base[i], tables[i].Since = h.states[at][i].clone(), position(at)
-			continue
-		}
-		for chunk := range 2 {
-			at := p0
-			if !s.world.exact {
-				at += s.draw.IntN(last - p0 + 1)
-			}
-			for k, r := range h.states[at][i].rows {
-				if k%2 == chunk {
-					base[i].rows[k] = slices.Clone(r)
-				}
-			}
-		}
+		base[i], tables[i] = newContent(c.keyed), &Table{Select: s.selects[i], Replica: s.replicas[i]}
 	}
+	from := s.copyAll(h, base, tables)
 	// Each side draws for itself: the two run at the same time.
 	own := func() *rand.Rand { return rand.New(rand.NewPCG(s.draw.Uint64(), 2)) }
 	source := &memorySource{tables: s.selects, log: h.log, cascades: s.world.unlogged, draw: own(), breaks: s.world.breaks}
@@ -274,7 +262,7 @@ func (s *scene) play(t *testing.T) string {
 		target.unique = 2
 	}
 	f := &Follower{
-		Source: source, Target: wrapped{target, s.world.session}, From: position(min(last, p0+s.world.ahead)), Tables: tables,
+		Source: source, Target: wrapped{target, s.world.session}, From: position(from), Tables: tables,
 		Until:    func() change.Position { return position(last) },
 		StepRows: int64(1 + s.draw.IntN(6)), Retry: time.Minute,
 	}
@@ -346,20 +334,32 @@ const (
 // interleaving and wherever a connection breaks.
 func TestReplayIsExact(t *testing.T) {
 	t.Parallel()
+	worlds := map[string]world{}
+	for name, w := range shapes {
+		w.unlogged = true
+		if !w.deep {
+			worlds[name+", over a fuzzy copy"] = w
+		}
+		w.exact = true
+		worlds[name] = w
+	}
 	for name, w := range map[string]world{
 		"keys that move":                      {keyed: []bool{true, true}, moves: true},
 		"tables without a key":                {keyed: []bool{false, true}, moves: true},
 		"unique values that change places":    {keyed: []bool{true}, moves: true, swaps: true, exact: true},
-		"one level of on delete cascade":      {keyed: []bool{true, true}, edges: []edge{{0, 1, cascade, no}}, unlogged: true},
-		"one level, and keys that move":       {keyed: []bool{true, true}, edges: []edge{{0, 1, cascade, no}}, unlogged: true, moves: true},
-		"one level of on delete set null":     {keyed: []bool{true, true}, edges: []edge{{0, 1, setNull, no}}, unlogged: true},
-		"two levels over an exact copy":       {keyed: []bool{true, true, true}, edges: []edge{{0, 1, cascade, no}, {1, 2, cascade, no}}, unlogged: true, exact: true},
-		"on update cascade, exact copy":       {keyed: []bool{true, true}, edges: []edge{{0, 1, cascade, cascade}}, unlogged: true, exact: true, moves: true},
-		"a self-reference over an exact copy": {keyed: []bool{true}, edges: []edge{{0, 0, cascade, no}}, unlogged: true, exact: true},
+		"one level of on delete cascade":      {keyed: []bool{true, true}, edges: []edge{{0, 1, 1, cascade, no}}, unlogged: true},
+		"one level, and keys that move":       {keyed: []bool{true, true}, edges: []edge{{0, 1, 1, cascade, no}}, unlogged: true, moves: true},
+		"one level of on delete set null":     {keyed: []bool{true, true}, edges: []edge{{0, 1, 1, setNull, no}}, unlogged: true},
+		"two levels over an exact copy":       {keyed: []bool{true, true, true}, edges: []edge{{0, 1, 1, cascade, no}, {1, 2, 1, cascade, no}}, unlogged: true, exact: true},
+		"on update cascade, exact copy":       {keyed: []bool{true, true}, edges: []edge{{0, 1, 1, cascade, cascade}}, unlogged: true, exact: true, moves: true},
+		"a self-reference over an exact copy": {keyed: []bool{true}, edges: []edge{{0, 0, 1, cascade, no}}, unlogged: true, exact: true},
 		"set null that reaches a second level": {
-			keyed: []bool{true, true, true}, edges: []edge{{0, 1, cascade, no}, {1, 2, setNull, no}}, unlogged: true, exact: true,
+			keyed: []bool{true, true, true}, edges: []edge{{0, 1, 1, cascade, no}, {1, 2, 1, setNull, no}}, unlogged: true, exact: true,
 		},
 	} {
+		worlds[name] = w
+	}
+	for name, w := range worlds {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w.breaks = 3
@@ -373,17 +373,31 @@ func TestReplayIsExact(t *testing.T) {
 // TestKnownHoles holds what the design says cannot be had: the search must find it, or it would prove nothing.
 func TestKnownHoles(t *testing.T) {
 	t.Parallel()
+	worlds := map[string]world{}
+	for name, w := range shapes {
+		if w.unlogged = true; w.deep {
+			worlds[name+", over a fuzzy copy"] = w
+		}
+	}
 	for name, w := range map[string]world{
-		"two levels over a fuzzy copy":           {keyed: []bool{true, true, true}, edges: []edge{{0, 1, cascade, no}, {1, 2, cascade, no}}, unlogged: true},
-		"on update cascade over a fuzzy copy":    {keyed: []bool{true, true}, edges: []edge{{0, 1, cascade, cascade}}, unlogged: true, moves: true},
-		"a self-reference over a fuzzy copy":     {keyed: []bool{true}, edges: []edge{{0, 0, cascade, no}}, unlogged: true},
-		"a start that no SELECT shows yet":       {keyed: []bool{true, true}, moves: true, ahead: 1},
-		"unique values over a fuzzy copy":        {keyed: []bool{true}, moves: true, swaps: true},
-		"cascades carried out before the batch":  {keyed: []bool{true, true, true}, edges: []edge{{0, 1, cascade, no}, {1, 2, cascade, no}}, unlogged: true, exact: true, session: cascadesFirst},
-		"cascades carried out after the batch":   {keyed: []bool{true, true, true}, edges: []edge{{0, 1, cascade, no}, {1, 2, cascade, no}}, unlogged: true, exact: true, session: cascadesLast},
-		"cascades left out":                      {keyed: []bool{true, true}, edges: []edge{{0, 1, cascade, no}}, unlogged: true, exact: true, session: noCascades},
-		"a position that is not saved with rows": {keyed: []bool{false}, exact: true, breaks: 5, session: lateMark},
+		"two levels over a fuzzy copy":          {keyed: []bool{true, true, true}, edges: []edge{{0, 1, 1, cascade, no}, {1, 2, 1, cascade, no}}, unlogged: true},
+		"on update cascade over a fuzzy copy":   {keyed: []bool{true, true}, edges: []edge{{0, 1, 1, cascade, cascade}}, unlogged: true, moves: true},
+		"a self-reference over a fuzzy copy":    {keyed: []bool{true}, edges: []edge{{0, 0, 1, cascade, no}}, unlogged: true},
+		"a start that no SELECT shows yet":      {keyed: []bool{true, true}, moves: true, copier: copier{logEnd: true}},
+		"a replica that is behind the start":    {keyed: []bool{true, true}, moves: true, copier: copier{blind: true}},
+		"a chunk read before the start":         {keyed: []bool{true, true}, moves: true, copier: copier{early: true}},
+		"a start of its own after a crash":      {keyed: []bool{true, true}, moves: true, copier: copier{anew: true}},
+		"a snapshot somewhere behind its place": {keyed: []bool{false}, copier: copier{estimate: true}},
+		"unique values over a fuzzy copy":       {keyed: []bool{true}, moves: true, swaps: true},
+		"cascades carried out before the batch": {keyed: []bool{true, true, true}, edges: []edge{{0, 1, 1, cascade, no}, {1, 2, 1, cascade, no}}, unlogged: true, exact: true, session: cascadesFirst},
+		"cascades carried out after the batch":  {keyed: []bool{true, true, true}, edges: []edge{{0, 1, 1, cascade, no}, {1, 2, 1, cascade, no}}, unlogged: true, exact: true, session: cascadesLast},
+		"cascades left out":                     {keyed: []bool{true, true}, edges: []edge{{0, 1, 1, cascade, no}}, unlogged: true, exact: true, session: noCascades},
+		"a position that is saved after rows":   {keyed: []bool{false}, exact: true, breaks: 5, session: lateMark},
+		"a position that is saved before rows":  {keyed: []bool{true}, exact: true, breaks: 5, session: earlyMark},
 	} {
+		worlds[name] = w
+	}
+	for name, w := range worlds {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for seed := range 30_000 {
@@ -468,5 +482,20 @@ func (l late) Commit(ctx context.Context, m change.Mark) error {
 	l.target.mark = m
 	return nil
 }
+
+// hasty saves the mark in a transaction of its own, before that of the rows.
+type hasty struct{ *memorySession }
+
+func (h hasty) Begin(ctx context.Context) (change.Applying, error) {
+	_, err := h.memorySession.Begin(ctx)
+	return h, err
+}
+
+func (h hasty) Commit(ctx context.Context, m change.Mark) error {
+	h.target.mark = m
+	return h.memorySession.Commit(ctx, m)
+}
+
+func earlyMark(s *memorySession) change.Session { return hasty{s} }
 
 func lateMark(s *memorySession) change.Session { return late{s} }
