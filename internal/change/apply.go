@@ -52,6 +52,10 @@ type TableStep struct {
 type Cascade struct {
 	Table    *Replica
 	Old, New Batch
+	// Reached, if set, is told before the transaction commits which rows of a child the actions removed or changed: their keys, with the
+	// columns of Child.Key, in the applying end's own binary form, the old key and the new one where it changed. Nil stands for any row. The keys are
+	// Reached's only until it returns.
+	Reached func(child *Replica, keys *Batch)
 }
 
 // Mark says how far an end has applied the other's changes. It is saved in the transaction that applied them.

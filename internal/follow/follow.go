@@ -45,6 +45,8 @@ type Follower struct {
 	// Touch, if set, sees every step before it is applied, also those that a broken connection undoes and that come again. A step is
 	// Touch's only until it returns. See Touched.
 	Touch func(*change.Step)
+	// Reached, if set beside Touch, is told which rows the actions of foreign keys reach: see change.Cascade.
+	Reached func(child *change.Replica, keys *change.Batch)
 	// Retry is how long a lost server is waited for before Run gives up.
 	Retry  time.Duration
 	Events event.Sink

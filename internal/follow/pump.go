@@ -172,6 +172,9 @@ func (p *pump) carry(ctx context.Context, tx change.Applying, u *unit) (change.A
 	began := time.Now()
 	if !u.empty() {
 		if p.f.Touch != nil {
+			for i := range u.step.Cascades {
+				u.step.Cascades[i].Reached = p.f.Reached
+			}
 			p.f.Touch(&u.step)
 		}
 		if err := tx.Apply(ctx, &u.step); err != nil {

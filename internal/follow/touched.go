@@ -15,16 +15,22 @@ const (
 	spanBytes = 8
 )
 
-// Touched gathers the keys of the rows that a Follower touches: its Add is made for Follower.Touch. Of a table whose rows cannot be told
-// apart by a key, or are too many, or were reached by a foreign key's action, it only knows that any row may have been touched.
+// Touched gathers the keys of the rows that a Follower touches: its Add is made for Follower.Touch and its Reach for Follower.Reached. Of a table
+// whose rows cannot be told apart by a key, or are too many, it only knows that any row may have been touched.
 // It is safe for concurrent use.
 type Touched struct {
 	// Most bounds the bytes that it holds; 0 means 32 MiB. Beyond it the table with the most gives up its keys.
 	Most int
 
 	mu     sync.Mutex
-	tables map[*change.Replica]*TouchedKeys
+	tables map[touchedBy]*TouchedKeys
 	bytes  int
+}
+
+// touchedBy parts the keys of a table by the form that they have.
+type touchedBy struct {
+	table   *change.Replica
+	reached bool
 }
 
 // TouchedKeys is what was touched of one table.
@@ -32,9 +38,11 @@ type TouchedKeys struct {
 	Table *change.Replica
 	// All says that any row may have been touched. Then Keys is empty.
 	All bool
-	// Keys has the columns of Table.Key, in the source's binary form; no key stands twice.
+	// Reached says that foreign keys' actions touched the rows: then Keys has the applying end's binary form, else the other's.
+	Reached bool
+	// Keys has the columns of Table.Key; no key stands twice.
 	Keys change.Batch
-	// Present tells of every key whether the change that touched it last left a row there.
+	// Present tells of every key whether the change that touched it last left a row there, and is known to have.
 	Present []bool
 
 	slots *index
@@ -49,13 +57,30 @@ func (t *Touched) Add(s *change.Step) {
 		ts := &s.Tables[i]
 		switch {
 		case ts.Truncate, len(ts.Table.Key) == 0 && ts.Delete.Rows+ts.Insert.Rows > 0:
-			t.giveUp(t.of(ts.Table))
+			t.giveUp(ts.Table)
 		case len(ts.Table.Key) > 0:
-			t.rows(t.of(ts.Table), ts)
+			t.rows(t.of(ts.Table, false), ts)
 		}
 	}
 	for i := range s.Cascades {
-		t.cascade(s.Cascades[i].Table, map[*change.Replica]bool{})
+		if s.Cascades[i].Reached == nil {
+			t.cascade(s.Cascades[i].Table, map[*change.Replica]bool{})
+		}
+	}
+	t.shrink()
+}
+
+// Reach takes the keys of rows that foreign keys' actions removed or changed; nil stands for any row.
+func (t *Touched) Reach(table *change.Replica, keys *change.Batch) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if keys == nil {
+		t.giveUp(table)
+		return
+	}
+	k := t.of(table, true)
+	for i := range keys.Rows {
+		t.put(k, keys.Data, keys.Row(i), false)
 	}
 	t.shrink()
 }
@@ -75,27 +100,32 @@ func (t *Touched) rows(k *TouchedKeys, ts *change.TableStep) {
 	}
 }
 
-// cascade gives up the tables that the foreign keys' actions of a parent may reach: the target alone knows which rows those are.
+// cascade gives up the tables that the foreign keys' actions of a parent may reach: nobody tells which rows those are.
 func (t *Touched) cascade(parent *change.Replica, seen map[*change.Replica]bool) {
 	if seen[parent] {
 		return
 	}
 	seen[parent] = true
 	for _, a := range parent.Actions {
-		t.giveUp(t.of(a.Child))
+		t.giveUp(a.Child)
 		t.cascade(a.Child, seen)
 	}
 }
 
-func (t *Touched) of(table *change.Replica) *TouchedKeys {
-	k := t.tables[table]
+// of is where a table's keys of one form go; of a table that was given up that is one place for both.
+func (t *Touched) of(table *change.Replica, reached bool) *TouchedKeys {
+	by := touchedBy{table, reached}
+	if whole := t.tables[touchedBy{table, false}]; whole != nil && whole.All {
+		return whole
+	}
+	k := t.tables[by]
 	if k == nil {
-		k = &TouchedKeys{Table: table, slots: newIndex()}
+		k = &TouchedKeys{Table: table, Reached: reached, slots: newIndex()}
 		k.Keys.Reset(len(table.Key))
 		if t.tables == nil {
-			t.tables = map[*change.Replica]*TouchedKeys{}
+			t.tables = map[touchedBy]*TouchedKeys{}
 		}
-		t.tables[table] = k
+		t.tables[by] = k
 	}
 	return k
 }
@@ -121,9 +151,14 @@ func (k *TouchedKeys) size() int {
 	return len(k.Keys.Data) + k.Keys.Rows*(k.Keys.Columns*spanBytes+entryBytes)
 }
 
-func (t *Touched) giveUp(k *TouchedKeys) {
-	t.bytes -= k.size()
-	*k = TouchedKeys{Table: k.Table, All: true}
+func (t *Touched) giveUp(table *change.Replica) {
+	for _, reached := range []bool{false, true} {
+		if k := t.tables[touchedBy{table, reached}]; k != nil {
+			t.bytes -= k.size()
+			delete(t.tables, touchedBy{table, reached})
+		}
+	}
+	*t.of(table, false) = TouchedKeys{Table: table, All: true}
 }
 
 // shrink gives up the largest table until the rest fits.
@@ -139,7 +174,7 @@ func (t *Touched) shrink() {
 				largest = k
 			}
 		}
-		t.giveUp(largest)
+		t.giveUp(largest.Table)
 	}
 }
 
@@ -162,11 +197,11 @@ func (t *Touched) Take() []*TouchedKeys {
 func (t *Touched) Return(k *TouchedKeys, keep func(i int) bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := t.of(k.Table)
 	if k.All {
-		t.giveUp(now)
+		t.giveUp(k.Table)
 		return
 	}
+	now := t.of(k.Table, k.Reached)
 	for i := range k.Keys.Rows {
 		if keep(i) && !now.All && now.slots.find(&now.Keys, k.Keys.Data, k.Keys.Row(i)) < 0 {
 			t.put(now, k.Keys.Data, k.Keys.Row(i), k.Present[i])

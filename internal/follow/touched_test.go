@@ -64,7 +64,7 @@ func TestTouched(t *testing.T) {
 			for _, k := range taken {
 				have, settled := keysOf(t, k), draw.IntN(300)
 				for n := range have {
-					_, again := keysOf(t, touched.tables[r])[n]
+					_, again := keysOf(t, touched.of(r, false))[n]
 					if n == settled && !again {
 						delete(want, n)
 					}
@@ -117,6 +117,40 @@ func TestTouchedWhole(t *testing.T) {
 	}
 	if touched.bytes != 0 {
 		t.Errorf("%d bytes are counted of nothing", touched.bytes)
+	}
+}
+
+// TestTouchedReached keeps the keys that foreign keys' actions reached apart from the others, since they have another form, until a table is given
+// up as a whole.
+func TestTouchedReached(t *testing.T) {
+	parent, child := oneKey("parent"), oneKey("child")
+	parent.Actions = []change.ForeignAction{{Child: child, OnDelete: schema.Cascade}}
+	touched := Touched{}
+	keys := stepOf(child, []int{1, 2}, nil).Tables[0].Delete
+	touched.Add(&change.Step{Cascades: []change.Cascade{{Table: parent, Reached: touched.Reach}}})
+	if n, tables := touched.Pending(); n+tables != 0 {
+		t.Errorf("%d keys and %d tables before anybody told of one", n, tables)
+	}
+	touched.Add(stepOf(child, []int{1}, []int{3}))
+	touched.Reach(child, &keys)
+	taken := touched.Take()
+	seen := map[bool]int{}
+	for _, k := range taken {
+		seen[k.Reached] = len(keysOf(t, k))
+	}
+	if !maps.Equal(seen, map[bool]int{false: 2, true: 2}) {
+		t.Errorf("keys by whether they were reached: %v", seen)
+	}
+	for _, k := range taken {
+		touched.Return(k, func(i int) bool { return i == 0 })
+	}
+	if n, tables := touched.Pending(); n != 2 || tables != 0 {
+		t.Errorf("%d keys and %d tables are back, want one key of either form", n, tables)
+	}
+	touched.Reach(child, nil)
+	touched.Reach(child, &keys)
+	if n, tables := touched.Pending(); n != 0 || tables != 1 || touched.bytes != 0 {
+		t.Errorf("%d keys of %d bytes and %d tables when any row may have been reached", n, touched.bytes, tables)
 	}
 }
 

@@ -47,10 +47,18 @@ type lastProof struct {
 	clean *fullPass
 }
 
-// proofTable is where a replica stands in the verifier's tables, and what spells its keys; nil when its rows are compared all at once.
+// proofTable is where a replica stands in the verifier's tables, and what spells its keys as they come from the end that is followed, and from the
+// other; nil when its rows are compared all at once.
 type proofTable struct {
-	index int
-	spell []convert.KeyText
+	index          int
+	spell, reached []convert.KeyText
+}
+
+func (t proofTable) spelling(k *follow.TouchedKeys) []convert.KeyText {
+	if k.Reached {
+		return t.reached
+	}
+	return t.spell
 }
 
 // fullPass says that a full pass found no difference.
@@ -71,9 +79,13 @@ func newLastProof(f *follow.Follower, v *verify.Verifier, plan *convert.Plan, ba
 		if err != nil {
 			return nil, err
 		}
-		p.tables[f.Tables[i].Replica] = proofTable{i, spell}
+		reached, err := t.KeyTexts(!back)
+		if err != nil {
+			reached = nil // a key that leads one way only; then the rows that a foreign key's action reached are compared with all others
+		}
+		p.tables[f.Tables[i].Replica] = proofTable{i, spell, reached}
 	}
-	f.Touch = p.touched.Add
+	f.Touch, f.Reached = p.touched.Add, p.touched.Reach
 	return p, nil
 }
 
@@ -245,7 +257,7 @@ func (p *lastProof) round(ctx context.Context, v *verify.Verifier, whole bool) (
 			})
 			continue
 		}
-		if k.All || t.spell == nil {
+		if k.All || t.spelling(k) == nil {
 			k.All = true
 			all = append(all, k)
 			continue
@@ -323,7 +335,8 @@ func (p *lastProof) keys(ctx context.Context, v *verify.Verifier, t proofTable, 
 // texts spells some keys.
 func (t proofTable) texts(k *follow.TouchedKeys, from, to int) ([][]string, error) {
 	out := make([][]string, 0, to-from)
-	width := len(t.spell)
+	spell := t.spelling(k)
+	width := len(spell)
 	flat := make([]string, 0, (to-from)*width)
 	var text []byte
 	for i := from; i < to; i++ {
@@ -336,7 +349,7 @@ func (t proofTable) texts(k *follow.TouchedKeys, from, to int) ([][]string, erro
 				return nil, fmt.Errorf("NULL in a key of %s", k.Table.Into.Table)
 			}
 			var err error
-			if text, err = t.spell[c](text[:0], k.Keys.Bytes(s)); err != nil {
+			if text, err = spell[c](text[:0], k.Keys.Bytes(s)); err != nil {
 				return nil, err
 			}
 			flat = append(flat, string(text))

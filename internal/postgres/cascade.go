@@ -34,7 +34,7 @@ func (x *applyTx) cascade(ctx context.Context, c *change.Cascade) error {
 		return nil
 	}
 	cols := h.columnsOf(upTo(width), h.referenced())
-	run := cascading{applyTx: x, single: x.single(h, deleted)}
+	run := cascading{applyTx: x, single: x.single(h, deleted), reached: c.Reached}
 	for from := 0; from < c.Old.Rows; {
 		to := from + 1
 		switch {
@@ -119,7 +119,8 @@ func (h *shape) array(b *change.Batch, from, to int, cols []int) ([]byte, error)
 type cascading struct {
 	*applyTx
 	// single says that rows act one by one, on every level: see the function.
-	single bool
+	single  bool
+	reached func(*change.Replica, *change.Batch) // nil when nobody asks
 }
 
 // single tells whether the outcome depends on the order in which rows act, so that they must act one by one as on the
@@ -243,7 +244,7 @@ func (h *shape) arrayOf(element []byte) []byte {
 type affected struct{ old, changed []byte }
 
 // cascadeLevel runs one statement and returns what it did, for the next level.
-func (x *applyTx) cascadeLevel(ctx context.Context, child *shape, sql string, params [][]byte, depth int) (*affected, error) {
+func (x *cascading) cascadeLevel(ctx context.Context, child *shape, sql string, params [][]byte, depth int) (*affected, error) {
 	name, err := x.statement(ctx, sql)
 	if err != nil {
 		return nil, err
@@ -265,6 +266,7 @@ func (x *applyTx) cascadeLevel(ctx context.Context, child *shape, sql string, pa
 			if len(r.Rows[0]) == 3 {
 				got.changed = r.Rows[0][2]
 			}
+			return x.tell(child, got)
 		}
 		return nil
 	}})
@@ -276,9 +278,9 @@ func (x *applyTx) cascadeLevel(ctx context.Context, child *shape, sql string, pa
 	return got, x.pipe.flush(ctx, x.conn.PgConn())
 }
 
-// rowOf is a row of the table that has only what foreign keys refer to; t is the table's alias.
+// rowOf is a row of the table that has only its key and what foreign keys refer to; t is the table's alias.
 func (h *shape) rowOf(t string) string {
-	need := h.referenced()
+	need := append(h.referenced(), h.keyAttributes()...)
 	parts := make([]string, len(h.attrs))
 	for i := range h.attrs {
 		parts[i] = "NULL"
@@ -316,7 +318,7 @@ func refers(parent, child *shape, f *change.ForeignAction) string {
 // cascadeDelete deletes the child's rows that refer to deleted rows.
 func cascadeDelete(parent, child *shape, f *change.ForeignAction) string {
 	return fmt.Sprintf(`WITH d AS (DELETE FROM %s AS c USING unnest($1::%s[]) AS k(%s) WHERE %s RETURNING %s AS r)
-SELECT count(*), array_agg(r) FROM d`, child.name, parent.name, parent.aliases("o"), refers(parent, child, f), child.rowOf("c"))
+SELECT count(*), %s FROM d`, child.name, parent.name, parent.aliases("o"), refers(parent, child, f), child.rowOf("c"), child.gathered("r"))
 }
 
 // cascadeUpdate sets the columns that refer to deleted or changed rows to NULL or to the new values.
@@ -343,6 +345,6 @@ func cascadeUpdate(parent, child *shape, f *change.ForeignAction, changed, toNul
 	}
 	return fmt.Sprintf(`WITH s AS MATERIALIZED (SELECT c.ctid AS i, %[1]s AS r%[2]s FROM %[3]s AS c, %[4]s WHERE %[5]s),
 w AS (UPDATE %[3]s AS c SET %[6]s FROM s WHERE c.ctid = s.i RETURNING s.r AS old, %[1]s AS new)
-SELECT count(*), array_agg(old), array_agg(new) FROM w`,
-		child.rowOf("c"), strings.Join(values, ""), child.name, given, where, strings.Join(sets, ", "))
+SELECT count(*), %[7]s, %[8]s FROM w`,
+		child.rowOf("c"), strings.Join(values, ""), child.name, given, where, strings.Join(sets, ", "), child.gathered("old"), child.gathered("new"))
 }

@@ -90,7 +90,7 @@ func positionOf(r *change.Replica, column string) int {
 }
 
 // TestCascade runs statements on tables with foreign keys, and their row changes with cascades on tables
-// without: both must end alike.
+// without: both must end alike, and the rows that the actions reached are told by their keys.
 func TestCascade(t *testing.T) {
 	statements := []struct{ table, change, where string }{
 		{"a", "DELETE", "k IN (3, 7)"},
@@ -120,6 +120,7 @@ func TestCascade(t *testing.T) {
 			for _, st := range statements {
 				r := tables[st.table]
 				columns := quoteList(r.Into.Columns)
+				before := stored(t, d, tables)
 				old := payloads(t, d.owner, fmt.Sprintf("SELECT %s FROM truth.%s WHERE %s ORDER BY k", columns, st.table, st.where))
 				var now [][][]byte
 				sql := fmt.Sprintf("DELETE FROM truth.%s WHERE %s", st.table, st.where)
@@ -129,12 +130,54 @@ func TestCascade(t *testing.T) {
 				}
 				exec(t, d.owner, sql)
 				put := step(r, append(keysOf(1, old), moved(old, now)...), now)
-				put.Cascades = []change.Cascade{{Table: r, Old: batchOf(old...), New: batchOf(now...)}}
+				told := map[rowKey]bool{}
+				put.Cascades = []change.Cascade{{Table: r, Old: batchOf(old...), New: batchOf(now...), Reached: func(child *change.Replica, keys *change.Batch) {
+					for i := range keys.Rows {
+						told[rowKey{string(child.Into.Table), string(keys.Bytes(keys.Row(i)[0]))}] = true
+					}
+				}}}
 				mustApply(t, ctx, s, put)
 				same(t, st.table+" "+st.change+" where "+st.where, query(t, d.owner, strings.Join(differ, " UNION ALL ")))
+				direct := map[rowKey]bool{}
+				for _, row := range append(old, now...) {
+					direct[rowKey{st.table, string(row[0])}] = true
+				}
+				reached(t, before, stored(t, d, tables), direct, told)
 			}
 		})
 	})
+}
+
+// rowKey names a row of the family by its table and its key in binary form.
+type rowKey struct{ table, key string }
+
+// stored is what stands in the schema with foreign keys.
+func stored(t *testing.T, d *database, tables map[string]*change.Replica) map[rowKey]string {
+	t.Helper()
+	all := map[rowKey]string{}
+	for name := range tables {
+		for _, row := range payloads(t, d.owner, fmt.Sprintf("SELECT k, r::text FROM truth.%s r", name)) {
+			all[rowKey{name, string(row[0])}] = string(row[1])
+		}
+	}
+	return all
+}
+
+// reached fails unless every row that is not as before, and that no statement named, was told of, and no row that never was.
+func reached(t *testing.T, before, now map[rowKey]string, direct, told map[rowKey]bool) {
+	t.Helper()
+	for _, rows := range []map[rowKey]string{before, now} {
+		for k := range rows {
+			if before[k] != now[k] && !direct[k] && !told[k] {
+				t.Errorf("row %x of %s was %q and is %q, and nobody was told", k.key, k.table, before[k], now[k])
+			}
+		}
+	}
+	for k := range told {
+		if before[k] == "" && now[k] == "" {
+			t.Errorf("row %x of %s is told of, and never was", k.key, k.table)
+		}
+	}
 }
 
 // after asks what an UPDATE will make of rows, in the order of their old keys.
