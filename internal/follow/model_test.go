@@ -343,7 +343,7 @@ func TestReplayIsExact(t *testing.T) {
 		w.exact = true
 		worlds[name] = w
 	}
-	for name, w := range map[string]world{
+	maps.Copy(worlds, map[string]world{
 		"keys that move":                      {keyed: []bool{true, true}, moves: true},
 		"tables without a key":                {keyed: []bool{false, true}, moves: true},
 		"unique values that change places":    {keyed: []bool{true}, moves: true, swaps: true, exact: true},
@@ -356,9 +356,7 @@ func TestReplayIsExact(t *testing.T) {
 		"set null that reaches a second level": {
 			keyed: []bool{true, true, true}, edges: []edge{{0, 1, 1, cascade, no}, {1, 2, 1, setNull, no}}, unlogged: true, exact: true,
 		},
-	} {
-		worlds[name] = w
-	}
+	})
 	for name, w := range worlds {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -379,7 +377,7 @@ func TestKnownHoles(t *testing.T) {
 			worlds[name+", over a fuzzy copy"] = w
 		}
 	}
-	for name, w := range map[string]world{
+	maps.Copy(worlds, map[string]world{
 		"two levels over a fuzzy copy":          {keyed: []bool{true, true, true}, edges: []edge{{0, 1, 1, cascade, no}, {1, 2, 1, cascade, no}}, unlogged: true},
 		"on update cascade over a fuzzy copy":   {keyed: []bool{true, true}, edges: []edge{{0, 1, 1, cascade, cascade}}, unlogged: true, moves: true},
 		"a self-reference over a fuzzy copy":    {keyed: []bool{true}, edges: []edge{{0, 0, 1, cascade, no}}, unlogged: true},
@@ -394,9 +392,7 @@ func TestKnownHoles(t *testing.T) {
 		"cascades left out":                     {keyed: []bool{true, true}, edges: []edge{{0, 1, 1, cascade, no}}, unlogged: true, exact: true, session: noCascades},
 		"a position that is saved after rows":   {keyed: []bool{false}, exact: true, breaks: 5, session: lateMark},
 		"a position that is saved before rows":  {keyed: []bool{true}, exact: true, breaks: 5, session: earlyMark},
-	} {
-		worlds[name] = w
-	}
+	})
 	for name, w := range worlds {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
