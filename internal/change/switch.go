@@ -99,6 +99,13 @@ type Openable interface {
 	NextIdentities(ctx context.Context, r *Record, db *schema.Database) (map[schema.Name]uint64, error)
 }
 
+// Reserver is an end that takes its time to put counters of keys further, so that it had better do so while nobody waits.
+type Reserver interface {
+	// Reserve puts the counters of db's tables so far ahead of what Opening.Prepare wants that a Prepare soon after need not touch them.
+	// Changes may be applied to the end all the while.
+	Reserve(ctx context.Context, r *Record, t Token, db *schema.Database, next map[schema.Name]uint64) error
+}
+
 // Starter is an applier that can be told where to begin.
 type Starter interface {
 	// CanApply says what keeps changes of these tables from being applied to this end: a right, a setting. It changes nothing.

@@ -22,6 +22,7 @@ type Old interface {
 	change.Starter
 	change.Fencer
 	change.Openable
+	change.Reserver
 }
 
 // New is the target as a cutover needs it.
@@ -167,6 +168,12 @@ func intent(p change.FencePlan) json.RawMessage {
 		return nil // it holds strings alone
 	}
 	return b
+}
+
+// sourceNext is from where on the source has to hand out keys: what the target would hand out next, by the source's tables.
+func (c *crossing) sourceNext(ctx context.Context) (map[schema.Name]uint64, error) {
+	n, err := c.New.NextIdentities(ctx, c.rec, c.whole.Target)
+	return c.renamed(n, false), err
 }
 
 // renamed gives counters the names that the tables have on the other end.

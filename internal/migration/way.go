@@ -30,11 +30,7 @@ func (c *crossing) backWay() *cutover.Way {
 	w := &cutover.Way{
 		Reverse: kept{c}, Fence: c.New.Fence(c.rec, c.order()), Drain: drain{c.back}, Proof: c.backProof,
 		Target: &stand{
-			opening: c.Old.Opening(c.rec, c.plan.Source), leave: c.back,
-			next: func(ctx context.Context) (map[schema.Name]uint64, error) {
-				n, err := c.New.NextIdentities(ctx, c.rec, c.whole.Target)
-				return c.renamed(n, false), err
-			},
+			opening: c.Old.Opening(c.rec, c.plan.Source), leave: c.back, next: c.sourceNext,
 		},
 		Opener: opener{c.Old.Fence(c.rec, c.order())}, Hooks: c.o.Hooks,
 	}
@@ -70,8 +66,16 @@ func (a armed) Feed(ctx context.Context, t change.Token, from change.Position) e
 // kept is the way back from the source: its own log keeps its changes.
 type kept struct{ *crossing }
 
-// Arm returns the end of the source's log: nobody but the replay writes there, and what that writes does not come back.
-func (k kept) Arm(ctx context.Context, _ change.Token) (change.Position, error) {
+// Arm returns the end of the source's log: nobody but the replay writes there, and what that writes does not come back. It moves the source's counters of
+// keys too, which would take a while when nobody may write.
+func (k kept) Arm(ctx context.Context, t change.Token) (change.Position, error) {
+	next, err := k.sourceNext(ctx)
+	if err != nil {
+		return "", err
+	}
+	if err := k.Old.Reserve(ctx, k.rec, t, k.plan.Source, next); err != nil {
+		return "", err
+	}
 	return k.Changes.End(ctx)
 }
 

@@ -19,7 +19,12 @@ import (
 // or deleted there. Numbers that nobody ever saw cost nothing.
 const identityGap = 1000
 
+// reservedGap is how much further than that a counter is put in advance, for rows that still come; of the numbers that are left a
+// thousandth at most.
+const reservedGap = 50_000
+
 var (
+	_ change.Reserver = (*End)(nil)
 	_ change.Openable = (*End)(nil)
 	_ change.Opening  = (*opening)(nil)
 )
@@ -48,13 +53,21 @@ func (o *opening) Prepare(ctx context.Context, t change.Token, next map[schema.N
 		if err := o.e.restoreTriggers(ctx, w, o.record); err != nil {
 			return err
 		}
-		return o.e.explain("put the counters of keys behind the keys", o.count(ctx, w, next))
+		return o.e.explain("put the counters of keys behind the keys", o.count(ctx, w, next, 0))
 	})
 }
 
-// count raises each table's counter to a gap behind the highest key and behind what the other side would hand out next. It takes the
-// highest key, not the counter, so that it does the same each time that it is repeated; a counter that is further already stays.
-func (o *opening) count(ctx context.Context, w *reader, next map[schema.Name]uint64) error {
+// Reserve implements change.Reserver: every ALTER TABLE costs the server some writes to the disk.
+func (e *End) Reserve(ctx context.Context, r *change.Record, t change.Token, db *schema.Database, next map[schema.Name]uint64) error {
+	o := opening{e, r, db}
+	return e.guarded(ctx, r, t, "reserve keys of "+e.cfg.label(), func(ctx context.Context, w *reader) error {
+		return e.explain("put the counters of keys ahead", o.count(ctx, w, next, reservedGap))
+	})
+}
+
+// count raises each table's counter to a gap behind the highest key and behind what the other side would hand out next, and further by more where there
+// is room. It takes the highest key, not the counter, so that it does the same each time that it is repeated; a counter that is further already stays.
+func (o *opening) count(ctx context.Context, w *reader, next map[schema.Name]uint64, more uint64) error {
 	have, err := w.identities(ctx, o.db)
 	if err != nil {
 		return err
@@ -76,8 +89,9 @@ func (o *opening) count(ctx context.Context, w *reader, next map[schema.Name]uin
 		if err != nil {
 			return fmt.Errorf("read the highest key %q of %s: %w", row[0], t.Name, err)
 		}
-		to := ahead(max(ahead(highest, 1), next[t.Name]), identityGap)
-		if to = min(to, identityLimit(c)); have[t.Name] >= to {
+		limit := identityLimit(c)
+		to := min(ahead(max(ahead(highest, 1), next[t.Name]), identityGap), limit)
+		if to += min(more, (limit-to)/1000); have[t.Name] >= to {
 			continue
 		}
 		due[t.Name] = to

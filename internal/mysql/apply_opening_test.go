@@ -62,11 +62,29 @@ func TestOpening(t *testing.T) {
 				}
 			}
 		}
+		reserve := func(table string) uint64 {
+			if err := e.Reserve(ctx, rec, 1, db, map[schema.Name]uint64{"p": 7000}); err != nil {
+				t.Fatal(err)
+			}
+			return next()[schema.Name(table)]
+		}
+		for table, n := range map[string]uint64{"p": 58_000, "fresh": 51_002, "small": 32767, "full_up": 127, "further": 900_000, "negative": 51_001} {
+			if got := reserve(table); got != n {
+				t.Errorf("the counter of %s is %d in advance, want %d", table, got, n)
+			}
+		}
+		s.Exec(t, src.url, "INSERT INTO p (id) VALUES (50000)") // as the other side made it
+		if err := o.Prepare(ctx, 1, map[schema.Name]uint64{"p": 50_001, "fresh": 1500}); err != nil {
+			t.Fatal(err)
+		}
+		if now := next(); now["p"] != 58_000 || now["fresh"] != 51_002 {
+			t.Errorf("counters that were far enough ahead are now %v", now)
+		}
 		txns, err := read(t, e, start, selects, endOf(t, e), nil)
-		if err != nil || strings.Join(texts2(txns), ",") != "fresh+1" {
+		if err != nil || strings.Join(texts2(txns), ",") != "fresh+1,p+1" {
 			t.Errorf("followed through it: %q, %v", texts2(txns), err)
 		}
-		for table, id := range map[string]string{"p": "6000", "small": "32767", "full_up": "127", "fresh": "1002", "negative": "1001", "further": "900000"} {
+		for table, id := range map[string]string{"p": "58000", "small": "32767", "full_up": "127", "fresh": "51002", "negative": "51001", "further": "900000"} {
 			s.Exec(t, src.url, "INSERT INTO "+table+" (id) VALUES (NULL)")
 			want(t, s, src.url, "SELECT MAX(id) FROM "+table, id)
 		}
