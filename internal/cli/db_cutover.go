@@ -144,7 +144,7 @@ func (a *app) switchingWith(cmd *cobra.Command, s *settings, view renderer, body
 		if err != nil {
 			return err
 		}
-		o.Rehearse = s.rehearse
+		o.Rehearse, o.Unproved = s.rehearse, s.unproved
 		return body(ctx, w, o)
 	})
 }

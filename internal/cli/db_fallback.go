@@ -22,10 +22,13 @@ and each exactly once, and goes on until it is stopped: so the application can c
 keeps its log until it is applied; let this run for as long as there is to be a way back.
 
 With --switch it brings the application back to the source, by the protocol of bascule db cutover
-with its ends swapped: gates, a full comparison, the fence, the last proof, the switch.
+with its ends swapped: gates, a full comparison, the fence, the last proof, the switch. When that
+comparison would take longer than you have, --unproved leaves it out: then only rows that changed
+since the command began are compared, and of the others nobody knows.
 
 ` + exitCodesShort(ExitDifferences, ExitRefused, ExitConnect, ExitPrivilege, ExitResource, ExitData, ExitBusy, ExitAmbiguous),
 		Example: `  bascule db fallback --config shop.yaml
+  bascule db fallback --config shop.yaml --switch --unproved
   bascule db fallback --config shop.yaml --switch --hook 'kubectl -n shop rollout undo deploy/shop'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -33,6 +36,8 @@ with its ends swapped: gates, a full comparison, the fence, the last proof, the 
 			switch {
 			case untilNow && (back || dry):
 				return usage(cmd, "read the flags", errors.New("--until-now does not go with --switch"))
+			case s.unproved && !back:
+				return usage(cmd, "read the flags", errors.New("--unproved goes with --switch"))
 			case dry:
 				return a.gates(cmd, &s, cutover.ToOld)
 			case back:
@@ -44,6 +49,7 @@ with its ends swapped: gates, a full comparison, the fence, the last proof, the 
 	f := cmd.Flags()
 	f.BoolVar(&back, "switch", false, "bring the application back to the source")
 	f.BoolVar(&dry, "dry-run", false, "look at the gates of --switch and change nothing")
+	f.BoolVar(&s.unproved, "unproved", false, "with --switch: do not compare all rows first")
 	f.BoolVar(&untilNow, "until-now", false, "stop when everything is applied that the target has logged by now")
 	s.sourceFlags(f)
 	s.targetFlags(f)

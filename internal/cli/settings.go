@@ -51,6 +51,8 @@ type settings struct {
 	follows bool     // it follows, whatever Follow says
 	// rehearse undoes a cutover before its switch.
 	rehearse bool
+	// unproved leaves out the comparison of all rows before a way back.
+	unproved bool
 }
 
 const (

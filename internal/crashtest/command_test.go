@@ -20,7 +20,7 @@ func TestCutoverCommands(t *testing.T) {
 		t.Skip("moves an application")
 	}
 	s := newShop(t, build(t), servertest.KindMariaDB, servertest.KindPostgres18)
-	const refused, wrong, busy = 4, 2, 10
+	const wrong, differs, refused, busy = 2, 3, 4, 10
 
 	s.ends(t, refused, "nobody follows", "cutover", "--dry-run", "--app-user", "shop", "--max-lag", "100ms")
 	follower := launch(t, s.bin, slices.Concat([]string{"db", "follow"}, s.args), nil)
@@ -52,6 +52,13 @@ func TestCutoverCommands(t *testing.T) {
 	s.ends(t, refused, "the application lives on the target", "follow", "--until-now")
 	s.large(t)
 	s.ends(t, 0, "equal", "verify", "--live")
+	// A row that nobody has touched is not as it was: that keeps the application from coming back, unless nobody asks.
+	s.source.Exec(t, s.from, "UPDATE document SET tag = 99 WHERE id = 1")
+	s.ends(t, differs, "2 differences", "fallback", "--switch", "--app-user", "shop")
+	s.ends(t, 0, "NOT PROVED", "fallback", "--switch", "--unproved", "--app-user", "shop")
+	s.progresses(t, "the way back in a hurry")
+	s.ends(t, 0, "copied again", "verify", "--live", "--repair")
+	s.ends(t, 0, "lives on the target", "cutover", "--app-user", "shop")
 	s.settle(t, "fallback")
 
 	s.ends(t, wrong, "--yes", "finish")

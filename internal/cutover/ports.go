@@ -44,7 +44,9 @@ type Drain interface {
 // Proved is what the final proof compared.
 type Proved struct {
 	// Keys is how many rows were compared: those that changed since the last pass.
-	Keys        int64         `json:"keys"`
+	Keys int64 `json:"keys"`
+	// Partial says that no full pass came before: of rows that did not change lately nothing is known.
+	Partial     bool          `json:"partial,omitempty"`
 	Differences int64         `json:"differences"`
 	Elapsed     time.Duration `json:"elapsed_ns"`
 }

@@ -60,6 +60,9 @@ type SwitchOptions struct {
 	Accept []string
 	// Rehearse does everything before the switch, and then undoes it.
 	Rehearse bool
+	// Unproved leaves out the comparison of all rows: only those that change from the beginning on are compared. It is for coming back in a
+	// hurry.
+	Unproved bool
 }
 
 // DefaultLag is how far the replay may be behind when writes are to be stopped.

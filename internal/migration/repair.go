@@ -105,11 +105,15 @@ func (m *Migration) mend(ctx context.Context, b *besides, t *follow.Table, value
 	}
 	return b.follower.Mend(ctx, follow.Mend{Table: t, Keys: keys, Read: func(ctx context.Context, at change.Position, add func(*change.Batch) error) error {
 		return m.Source.Lane(ctx, at, func(ctx context.Context, r change.Reader) error {
+			var whole change.Gather
 			_, err := r.Read(ctx, t.Select, change.Range{Only: keys}, 0, func(filled *change.Batch) (*change.Batch, error) {
 				if filled == nil {
 					return &change.Batch{}, nil
 				}
-				return filled, add(filled)
+				if rows := whole.Add(filled); rows != nil {
+					return filled, add(rows)
+				}
+				return filled, nil
 			})
 			return err
 		})
