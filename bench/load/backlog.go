@@ -111,7 +111,7 @@ func (c *changer) ranges(ctx context.Context, tx *sql.Tx, n int) error {
 	}{
 		{"UPDATE orders SET status = ?, total = total + 0.01 WHERE id >= ? ORDER BY id LIMIT ?", []any{status[c.draw.IntN(len(status))], at, n / 2}},
 		{`INSERT INTO orders (order_no, customer_id, seller_id, status, currency, total, discount, items, note, created_at)
-			SELECT CONCAT('L', CONV(UUID_SHORT(), 10, 36)), customer_id, seller_id, 'new', currency, total, discount, items, note, NOW() FROM orders WHERE id >= ? ORDER BY id LIMIT ?`, []any{at, n / 4}},
+			SELECT CONCAT('L', CONV(UUID_SHORT(), 10, 36)), customer_id, seller_id, 'new', currency, total, discount, items, note, NOW() FROM orders WHERE id >= ? AND id < ? ORDER BY id LIMIT ?`, []any{at, at + int64(2*n), n / 4}},
 		{"DELETE FROM orders WHERE id >= ? ORDER BY id LIMIT ?", []any{at + int64(n), n / 4}},
 	} {
 		if _, err := tx.ExecContext(ctx, s.sql, s.args...); err != nil {
