@@ -19,6 +19,7 @@ var layers = [][]string{
 	{"convert"},
 	{"mysql", "postgres", "snapshot", "follow", "verify", "cutover"},
 	{"migration"},
+	{"round"},
 	{"cli"},
 	{"servertest", "crosscheck", "storefront"},
 	{"crosscheck/cmd", "acceptance", "crashtest", "arch"},
