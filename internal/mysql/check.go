@@ -29,6 +29,7 @@ const (
 	CodeClockSkew        finding.Code = "clock-skew"
 	CodeSelect           finding.Code = "privilege-select"
 	CodeReplication      finding.Code = "privilege-replication"
+	CodePrepared         finding.Code = "privilege-xa"
 	CodeDefinitions      finding.Code = "privilege-definitions"
 	CodeNotTransactional finding.Code = "engine-not-transactional"
 )

@@ -53,6 +53,29 @@ func (c *checkup) rights(ctx context.Context) error {
 			Do:   c.e.grant(right, "*.*", ""),
 		})
 	}
+	return c.prepared(ctx, granted)
+}
+
+// prepared looks whether an exact snapshot could tell which XA transactions are on their way (see twoPhases), where there are any.
+func (c *checkup) prepared(ctx context.Context, granted grants) error {
+	counted, err := c.e.pairs(ctx, "SHOW GLOBAL STATUS WHERE Variable_name = 'Com_xa_commit'")
+	if n := counted["com_xa_commit"]; err != nil || n == "" || n == "0" {
+		return err
+	}
+	need := []string{"PROCESS"}
+	if c.e.server.atLeast(schema.MySQL, 80000) {
+		need = append(need, "XA_RECOVER_ADMIN")
+	}
+	for _, right := range need {
+		if granted.hasAny("*.*", right) {
+			continue
+		}
+		c.add(finding.Finding{
+			Code: CodePrepared, Severity: finding.Warning, Object: right,
+			What: "somebody uses XA transactions here, and the account lacks " + right + ": tables that are followed and need an exact snapshot (without a key, or with cascades that the log does not show) may not be copied while one is prepared",
+			Do:   c.e.grant(right, "*.*", ""),
+		})
+	}
 	return nil
 }
 

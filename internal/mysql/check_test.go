@@ -146,6 +146,41 @@ func TestMissingPrivileges(t *testing.T) {
 	})
 }
 
+// TestMissingPrivilegesOfXA asks for the rights that prepared transactions need, where somebody uses them.
+func TestMissingPrivilegesOfXA(t *testing.T) {
+	onSources(t, func(t *testing.T, s *servertest.Server) {
+		root := open(t, s, "CREATE TABLE a (id INT PRIMARY KEY)")
+		s.Exec(t, root.url, "XA START '"+root.name(t)+"'", "INSERT INTO a VALUES (1)", "XA END '"+root.name(t)+"'", "XA PREPARE '"+root.name(t)+"'", "XA COMMIT '"+root.name(t)+"'")
+		_, as := account(t, s, root.url, "SELECT ON DB.*", "REPLICATION SLAVE, REPLICATION CLIENT ON *.*")
+		db := inspect(t, root)
+		fs, err := openURL(t, as).Check(t.Context(), db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		missing, want := find(fs, CodePrepared), 2
+		if isMariaDB(s) {
+			want = 1
+		}
+		if len(missing) != want {
+			t.Errorf("findings %+v", missing)
+		}
+		for _, f := range missing {
+			s.Exec(t, root.url, strings.TrimSuffix(f.Do, ";"))
+		}
+		e := openURL(t, as)
+		if again, err := e.Check(t.Context(), db); err != nil || len(find(again, CodePrepared)) > 0 {
+			t.Errorf("after the grants: %+v, %v", find(again, CodePrepared), err)
+		}
+		err = e.withReader(t.Context(), func(ctx context.Context, r *reader) error {
+			_, err := r.twoPhases(ctx)
+			return err
+		})
+		if err != nil {
+			t.Errorf("with the grants: %v", err)
+		}
+	})
+}
+
 func TestCheckServer(t *testing.T) {
 	onSources(t, func(t *testing.T, s *servertest.Server) {
 		src := open(t, s, "CREATE TABLE good (id INT)", "CREATE TABLE old (id INT) ENGINE = MyISAM")
