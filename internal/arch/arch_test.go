@@ -20,6 +20,7 @@ var layers = [][]string{
 	{"mysql", "postgres", "snapshot", "follow", "verify", "cutover"},
 	{"migration"},
 	{"round"},
+	{"platform"},
 	{"cli"},
 	{"servertest", "crosscheck", "storefront"},
 	{"crosscheck/cmd", "acceptance", "crashtest", "arch"},
