@@ -30,7 +30,7 @@ func Read(name string) (*Platform, error) {
 	op := fmt.Sprintf("read %q", name)
 	text, err := os.ReadFile(name)
 	if err != nil {
-		return nil, fault.New(fault.Usage, op, errors.Unwrap(err), "bascule init writes one")
+		return nil, fault.New(fault.Usage, op, errors.Unwrap(err), "name an existing file")
 	}
 	p, err := Parse(text)
 	return p, fault.New(fault.Usage, op, err, "")
