@@ -41,10 +41,11 @@ type bench struct {
 	settle  time.Duration
 	frozen  map[string][]time.Duration // by command
 	paused  map[string][]time.Duration
+	steps   map[string][]time.Duration
 }
 
 func command(ctx context.Context, args []string) error {
-	b := &bench{frozen: map[string][]time.Duration{}, paused: map[string][]time.Duration{}}
+	b := &bench{frozen: map[string][]time.Duration{}, paused: map[string][]time.Duration{}, steps: map[string][]time.Duration{}}
 	fs := flag.NewFlagSet("flips", flag.ContinueOnError)
 	fs.StringVar(&b.bascule, "bascule", "bin/bascule", "the program")
 	fs.StringVar(&b.app.Old, "old", "", "URL of the source, as the application")
@@ -126,16 +127,24 @@ func (b *bench) move(ctx context.Context, command []string) (time.Duration, erro
 	if err := cmd.Run(); err != nil {
 		return 0, fmt.Errorf("%w: %s", err, problems.String())
 	}
+	frozen := time.Duration(-1)
 	for line := range strings.Lines(out.String()) {
 		var e struct {
-			Event   string
-			Elapsed time.Duration `json:"elapsed_ns"`
+			Event, Step string
+			Elapsed     time.Duration `json:"elapsed_ns"`
 		}
-		if json.Unmarshal([]byte(line), &e) == nil && e.Event == "frozen" {
-			return e.Elapsed, nil
+		switch err := json.Unmarshal([]byte(line), &e); {
+		case err != nil:
+		case e.Event == "frozen":
+			frozen = e.Elapsed
+		case e.Event == "step_done":
+			b.steps[e.Step] = append(b.steps[e.Step], e.Elapsed)
 		}
 	}
-	return 0, errors.New("bascule did not say for how long writes were stopped")
+	if frozen < 0 {
+		return 0, errors.New("bascule did not say for how long writes were stopped")
+	}
+	return frozen, nil
 }
 
 // report prints the distribution.
@@ -150,6 +159,11 @@ func (b *bench) report() {
 		all, pauses = append(all, b.frozen[name]...), append(pauses, b.paused[name]...)
 	}
 	line("both", all, pauses)
+	for _, step := range []string{"fence", "prove", "drain", "proof", "prepare", "switch", "open"} {
+		if d := b.steps[step]; len(d) > 0 {
+			fmt.Printf("  of that, %-8s p50 %6s, max %6s\n", step, quantile(d, 0.5), quantile(d, 1))
+		}
+	}
 }
 
 func quantile(d []time.Duration, q float64) time.Duration {
