@@ -94,10 +94,13 @@ func firstRunes(s string, n int) string {
 	return s
 }
 
-// holdApplier takes the lock of those who apply changes, without waiting. When another has it, the error is fault.Busy and says who.
+// holderWait is how long a session waits for another that ends, in seconds: what a process that died was about goes on to the end of its statement.
+const holderWait = 6
+
+// holdApplier takes the lock of those who apply changes. When another has it, and keeps it, the error is fault.Busy and says who.
 func (e *End) holdApplier(ctx context.Context, r *reader, migration int64, op string) error {
 	lock := quoteString(applierLock(migration))
-	got, err := r.row(ctx, "SELECT GET_LOCK("+lock+", 0)")
+	got, err := r.row(ctx, fmt.Sprintf("SELECT GET_LOCK(%s, %d)", lock, holderWait))
 	if err != nil || got[0] == "1" {
 		return e.explain(op, err)
 	}

@@ -29,9 +29,9 @@ SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off;
 `
 
 const (
-	// holderWait is how long a session waits for another that ends: the server drops a lock
-	// a moment after its client has seen the connection die.
-	holderWait = 2 * time.Second
+	// holderWait is how long a session waits for another that ends: the server drops a lock a moment after the connection has died, and in the
+	// middle of a statement when it has looked for the client (see session) and taken back what was done.
+	holderWait = 6 * time.Second
 	// reassert is how often a session looks again whether the end is passive, and at its
 	// tables' indexes.
 	reassert = time.Second

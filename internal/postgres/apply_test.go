@@ -379,6 +379,35 @@ func TestApplyHolder(t *testing.T) {
 	})
 }
 
+// TestApplyOrphan takes over from a process that died in the middle of a statement, which the server would go on with.
+func TestApplyOrphan(t *testing.T) {
+	onEachServer(t, func(t *testing.T, d *database) {
+		exec(t, d.owner, "CREATE SCHEMA app", "CREATE TABLE app.t (k int PRIMARY KEY)")
+		e := d.open(t)
+		r := record(t, e)
+		none := func(context.Context, change.Session) error { return nil }
+		c, err := e.single(t.Context(), applySettings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		held := fmt.Sprintf("SELECT pg_advisory_lock(hashtextextended(%s, 0))", literal(lockName(r.ID, forward)))
+		if err := c.PgConn().Exec(t.Context(), held).Close(); err != nil {
+			t.Fatal(err)
+		}
+		raw := c.PgConn().Conn()
+		go func() { _ = c.PgConn().Exec(context.WithoutCancel(t.Context()), "SELECT pg_sleep(60)").Close() }() // which its own end cuts short
+		waitFor(t, func() bool {
+			return query(t, d.owner, fmt.Sprintf("SELECT count(*) FROM pg_stat_activity WHERE pid = %d AND state = 'active'", c.PgConn().PID()))[0] == "1"
+		})
+		if err := raw.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Applying(t.Context(), r, "bob@host", []*change.Replica{replica("t", 1, "k")}, none); err != nil {
+			t.Errorf("after its client is gone: %v (%s)", err, fault.HintOf(err))
+		}
+	})
+}
+
 // TestApplyPassive refuses what acts by itself.
 func TestApplyPassive(t *testing.T) {
 	cases := map[string]struct {
