@@ -277,8 +277,15 @@ func (e *End) follow(ctx context.Context, tables []*change.Select) (*followed, e
 }
 
 // decoder returns a decoder of the followed tables' rows.
-func (f *followed) decoder() *binlog.Decoder {
+func (f *followed) decoder() *binlog.Decoder { return f.decoderWhile(func() bool { return true }) }
+
+// decoderWhile is a decoder that plans tables only while wanted says so: what else is in an old log may be of tables as they were. Whoever begins to
+// want them makes it forget the others.
+func (f *followed) decoderWhile(wanted func() bool) *binlog.Decoder {
 	return binlog.NewDecoder(binlog.Options{MariaDB: f.mariaDB, Tables: func(database, table schema.Name) (*binlog.Layout, error) {
+		if !wanted() {
+			return nil, nil
+		}
 		if f.marks(database, table) {
 			return f.mark, nil
 		}

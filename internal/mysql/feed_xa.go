@@ -333,9 +333,9 @@ func (s *scan) run(ctx context.Context) (found *hold, over bool, err error) {
 
 // through reads the events of the file.
 func (s *scan) through(ctx context.Context, d rawEvents) (found *hold, over bool, err error) {
-	p := &feed{e: s.f.e, dump: d, dec: s.f.follow.decoder(), follow: s.f.follow, at: spot{kind: s.f.at.kind}, file: s.file, off: s.from}
-	p.held.tables = s.f.held.tables
 	var current *hold
+	p := &feed{e: s.f.e, dump: d, dec: s.f.follow.decoderWhile(func() bool { return current != nil }), follow: s.f.follow, at: spot{kind: s.f.at.kind}, file: s.file, off: s.from}
+	p.held.tables = s.f.held.tables
 	for {
 		ev, err := p.dec.Next()
 		if errors.Is(err, io.EOF) {
@@ -366,6 +366,7 @@ func (s *scan) through(ctx context.Context, d rawEvents) (found *hold, over bool
 			if ev.GTID.XAPrepared && ev.GTID.XA == s.id {
 				current = p.held.start()
 				p.txn.hold = current
+				p.dec.Forget()
 			}
 		case binlog.KindQuery:
 			st := statement{}
@@ -380,6 +381,7 @@ func (s *scan) through(ctx context.Context, d rawEvents) (found *hold, over bool
 				if current == nil {
 					current = p.held.start()
 					p.txn = txn{open: true, hold: current}
+					p.dec.Forget()
 				}
 			case verbXACommit, verbXARollback:
 				found, over = nil, true

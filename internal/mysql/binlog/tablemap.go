@@ -47,6 +47,9 @@ func (d *Decoder) idSize(t eventType) int {
 	return 6
 }
 
+// Forget forgets every table: the next TABLE_MAP of each asks for its layout anew.
+func (d *Decoder) Forget() { clear(d.tables) }
+
 // tableMap reads the table's number 6, flags 2, database and table, each with a length and a 0 behind, and the columns.
 func (d *Decoder) tableMap(h header, body []byte) error {
 	c := cursor{b: body}
