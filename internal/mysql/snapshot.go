@@ -28,6 +28,8 @@ type reader struct {
 	conn  *wire.Conn
 	stmts map[string]*wire.Stmt
 	small change.Batch // for single rows
+	// seesAll says that the account is known to see the sessions of others.
+	seesAll bool
 }
 
 var _ change.Reader = (*reader)(nil)
