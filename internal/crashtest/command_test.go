@@ -54,7 +54,9 @@ func TestCutoverCommands(t *testing.T) {
 	s.ends(t, 0, "equal", "verify", "--live")
 	// A row that nobody has touched is not as it was: that keeps the application from coming back, unless nobody asks.
 	s.source.Exec(t, s.from, "UPDATE document SET tag = 99 WHERE id = 1")
-	s.ends(t, differs, "2 differences", "fallback", "--switch", "--app-user", "shop")
+	if out := s.ends(t, differs, "2 differences", "fallback", "--switch", "--app-user", "shop"); !strings.Contains(out, "--unproved") {
+		t.Errorf("nobody is told what to do in a hurry:\n%s", out)
+	}
 	s.ends(t, 0, "NOT PROVED", "fallback", "--switch", "--unproved", "--app-user", "shop")
 	s.progresses(t, "the way back in a hurry")
 	s.ends(t, 0, "copied again", "verify", "--live", "--repair")

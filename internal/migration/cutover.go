@@ -101,8 +101,11 @@ func (c *crossing) compared(ctx context.Context, p *lastProof) error {
 			for _, t := range rep.Tables {
 				n += t.Differences + t.Unproved
 			}
-			return fault.New(fault.Difference, "compare both sides before the cutover", fmt.Errorf("%d differences", n),
-				"bascule db verify --live --repair copies what differs again; then run the same command again")
+			hint := "bascule db verify --live --repair copies what differs again; then run the same command again"
+			if p == c.backProof {
+				hint += "; when there is no time for that, --unproved leaves the comparison out"
+			}
+			return fault.New(fault.Difference, "compare both sides before the switch", fmt.Errorf("%d differences", n), hint)
 		}
 		return nil
 	})
