@@ -39,4 +39,7 @@ type Event struct {
 	Who      string `json:"who,omitempty"`
 	Reason   string `json:"reason,omitempty"`
 	Evidence string `json:"evidence,omitempty"`
+	// Kind is what a note is: problem, opportunity or question; empty for a remark. Owner is whose it is.
+	Kind  string `json:"kind,omitempty"`
+	Owner string `json:"owner,omitempty"`
 }

@@ -51,19 +51,20 @@ const (
 
 // Step is one thing that is done in a round.
 type Step struct {
-	ID   StepID
-	Kind Kind
-	Role Role
+	ID   StepID `json:"id"`
+	Kind Kind   `json:"kind"`
+	Role Role   `json:"role,omitempty"`
 	// Needs are the steps that must be over before this one starts.
-	Needs []StepID
-	Undo  Undo
+	Needs []StepID `json:"needs,omitempty"`
+	Undo  Undo     `json:"undo"`
 	// Database is what a step with a role to close or to open is about, and Group what it must switch together with.
-	Database, Group string
+	Database string `json:"database,omitempty"`
+	Group    string `json:"group,omitempty"`
 	// Uses names what steps share that cannot serve many at once. See Plan.Limits.
-	Uses []string
+	Uses []string `json:"uses,omitempty"`
 	// Quorum is how many people have to say go at a gate. Acknowledges are steps without undo that a gate accepts.
-	Quorum       int
-	Acknowledges []StepID
+	Quorum       int      `json:"quorum,omitempty"`
+	Acknowledges []StepID `json:"acknowledges,omitempty"`
 }
 
 // Plan is the graph of a round.
