@@ -72,7 +72,7 @@ func (s *State) decide(e *Event) error {
 		}
 		s.Phase, s.Trouble = PhaseRunning, ""
 	case Fallback:
-		if s.Phase != PhaseAsking && s.Phase != PhaseRunning || !s.Switched() || s.switching() || s.Finished() {
+		if s.Phase != PhaseAsking && s.Phase != PhaseRunning && s.Phase != PhaseDone || !s.Switched() || s.switching() || s.Finished() {
 			return not("a round can fall back between the switch and the finish")
 		}
 		s.Phase, s.Trouble, s.Paused = PhaseFallingBack, e.Reason, false
@@ -109,6 +109,8 @@ func (s *State) applyStep(e *Event, i int) error {
 		return s.skip(e, step, st)
 	case Retried:
 		return s.retry(step, st)
+	case Slipped:
+		return s.slipped(e, step, st)
 	case Noted:
 	default:
 		return s.applyUndo(e, i)
@@ -247,9 +249,11 @@ func (s *State) skip(e *Event, step *Step, st *StepState) error {
 	return nil
 }
 
-// retry lets a step, or its undo, be tried again.
+// retry lets a step, or its undo, be tried again. Where nobody knows what became of it, it is a person's word that nothing did.
 func (s *State) retry(step *Step, st *StepState) error {
 	switch {
+	case st.Status == StatusUnsure && step.Role == "":
+		st.absent()
 	case st.Status == StatusFailed && s.Phase == PhaseRunning:
 		st.Status = StatusWaiting
 	case st.Status == StatusStuck && st.Closed:
@@ -258,6 +262,24 @@ func (s *State) retry(step *Step, st *StepState) error {
 		st.Status, st.Backward = StatusDone, false
 	default:
 		return not("step %s is %s", step.ID, st.Status)
+	}
+	return nil
+}
+
+// slipped lets a database be closed again, unless somebody begins to open it, or has to undo the closing anyway.
+func (s *State) slipped(e *Event, step *Step, st *StepState) error {
+	if step.Role != RoleClose || st.Status != StatusDone || s.Phase != PhaseRunning && s.Phase != PhaseAsking {
+		return not("step %s has closed nothing", step.ID)
+	}
+	for i := range s.Plan.Steps {
+		open := &s.Plan.Steps[i]
+		if open.Role == RoleOpen && open.Database == step.Database && s.of[i].Status != StatusWaiting && s.of[i].Status != StatusFailed {
+			return not("step %s is %s", open.ID, s.of[i].Status)
+		}
+	}
+	st.Status, st.Reason = StatusWaiting, e.Reason
+	if s.Switched() {
+		s.trouble(fmt.Sprintf("step %s: %s", step.ID, e.Reason))
 	}
 	return nil
 }

@@ -19,6 +19,9 @@ const (
 	ClosedBack What = "closed back"
 	Undone     What = "undone"
 	UndoFailed What = "undo failed"
+	// Slipped: a database that was closed, and has not opened, is not known to be closed any more, since its driver died or its time was over. It has to be
+	// closed again.
+	Slipped What = "slipped"
 )
 
 // Of the round: a breach, by itself; and what people decide.

@@ -114,9 +114,21 @@ func (w *world) walk(steps int) {
 			}
 		case what == 18:
 			w.crash()
+			w.slip()
 		default:
 			w.decide()
 		}
+	}
+}
+
+// slip lets a closed database's old side open again: what held it closed has died, or has given up.
+func (w *world) slip() {
+	step := w.plan.Steps[w.r.IntN(len(w.plan.Steps))]
+	if _, runs := w.running[step.ID]; runs {
+		return
+	}
+	if w.try(round.Event{What: round.Slipped, Step: step.ID, Reason: "its driver died"}) {
+		w.closed[step.Database], w.ended[step.ID] = false, false
 	}
 }
 
