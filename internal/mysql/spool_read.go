@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"slices"
 
 	"github.com/bascule/bascule/internal/change"
@@ -219,6 +220,9 @@ func (f *feed) seekSpool(ctx context.Context, id binlog.XAID) (*hold, error) {
 
 func (f *feed) seekSegment(ctx context.Context, id binlog.XAID, seg spool.Segment) (*hold, bool, error) {
 	r, err := spool.ReadSegment(f.e.spoolDir(), f.e.spool.Key, seg.Number)
+	if errors.Is(err, os.ErrNotExist) { // trimmed since it was listed: the server's own log is asked next
+		return nil, false, nil
+	}
 	if err != nil {
 		return nil, false, err
 	}

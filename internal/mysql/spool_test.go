@@ -374,3 +374,12 @@ func must[T any](v T, err error) T {
 	}
 	return v
 }
+
+// TestSeekTrimmed looks for a transaction in a segment that was trimmed since it was listed.
+func TestSeekTrimmed(t *testing.T) {
+	f := &feed{e: &End{spool: &SpoolOptions{Root: t.TempDir()}}}
+	x, over, err := f.seekSegment(t.Context(), binlog.XAID{}, spool.Segment{Number: 7})
+	if x != nil || over || err != nil {
+		t.Errorf("found %v, over %v, %v: a segment that is gone is passed over", x, over, err)
+	}
+}
