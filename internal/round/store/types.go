@@ -36,6 +36,10 @@ type Round struct {
 	// Hash is the plan's: equal hashes mean equal steps, parameters, schemas, accepted losses and program.
 	Hash    string `json:"hash"`
 	Program string `json:"program"`
+	// Parts are the hashes of what Hash is made of, by name, so that it can be said what has changed.
+	Parts map[string]string `json:"parts,omitempty"`
+	// Unrehearsed are the steps of the live round that this one leaves out, for want of a form.
+	Unrehearsed []round.StepID `json:"unrehearsed,omitempty"`
 	// Zone is the IANA name of the zone in which people read its times.
 	Zone string `json:"zone,omitempty"`
 	// WindowFrom and WindowTo are when writes may be stopped; zero for any time.
@@ -99,4 +103,6 @@ var (
 	ErrChain = errors.New("the journal was changed afterwards")
 	// ErrNone: there is no such round or token.
 	ErrNone = errors.New("there is none")
+	// ErrUnsure: the answer to a commit was lost, and nobody could be asked what became of it. Read the journal before anything else is done.
+	ErrUnsure = errors.New("nobody knows whether it was written")
 )
