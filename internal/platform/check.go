@@ -2,31 +2,33 @@ package platform
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
-	"time"
-	_ "time/tzdata" // machines without zone files know the zones too
+	"strings"
 
-	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
 
 	"github.com/bascule/bascule/internal/round"
 )
 
-// checker gathers what is wrong in a file that could be read.
+// checker gathers what is wrong in a file whose shape is right.
 type checker struct {
 	p    *Platform
-	file *ast.File
-	errs []error
+	at   map[string]*token.Position
+	errs []*MistakeError
 }
 
 // add notes a mistake at a path.
 func (c *checker) add(path, format string, args ...any) {
-	line, column := place(c.file, path)
+	line, column := place(c.at, path)
 	c.errs = append(c.errs, &MistakeError{Line: line, Column: column, Path: path, What: fmt.Sprintf(format, args...)})
 }
 
-// name is what things are called in a file: they stand in commands, steps and addresses.
-var name = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
+// namePattern is what things are called in a file: they stand in commands, steps and addresses.
+const namePattern = `^[a-z0-9][a-z0-9._-]*$`
+
+var name = regexp.MustCompile(namePattern)
 
 // named looks at a name among others of its kind.
 func (c *checker) named(path, what, n string, seen map[string]bool) {
@@ -46,7 +48,13 @@ func (c *checker) all() {
 		c.add("$.platform", "the platform has no name")
 	}
 	c.people()
+	c.around()
 	c.steps()
+	for what, n := range c.p.Limits {
+		if n < 1 {
+			c.add("$.limits."+what, "%d steps can never use anything", n)
+		}
+	}
 	seen := map[string]bool{}
 	if len(c.p.Environments) == 0 {
 		c.add("$.environments", "there is no environment to move")
@@ -55,11 +63,6 @@ func (c *checker) all() {
 		e, path := &c.p.Environments[i], fmt.Sprintf("$.environments[%d]", i)
 		c.named(path+".name", "environment", e.Name, seen)
 		c.environment(path, e)
-	}
-	for what, n := range c.p.Limits {
-		if n < 1 {
-			c.add("$.limits."+what, "%d steps can never use anything", n)
-		}
 	}
 }
 
@@ -77,161 +80,196 @@ func (c *checker) people() {
 }
 
 func (c *checker) environment(path string, e *Environment) {
-	zone := c.zone(path, e)
-	c.window(path+".window", e.Window, zone)
-	for i, day := range e.Blackout {
-		if _, err := time.ParseInLocation(time.DateOnly, day, zone); err != nil {
-			c.add(fmt.Sprintf("%s.blackout[%d]", path, i), "%q is no day such as 2026-11-27", day)
+	c.times(path, e)
+	c.things(path, e)
+	c.hooks(path+".hooks", e)
+	c.ramps(path, e)
+	if e.Cost < 0 {
+		c.add(path+".cost", "an environment that pays")
+	}
+	for n := range e.Parameters {
+		switch {
+		case !name.MatchString(n):
+			c.add(path+".parameters."+n, "%q is no name: small letters, digits, dots, dashes and underscores", n)
+		case slices.Contains(given, n):
+			c.add(path+".parameters."+n, "${%s} is given by bascule", n)
 		}
 	}
+	if len(c.errs) > 0 {
+		return // a script of what is wrong would say so again
+	}
+	c.parameters(path, e)
+	c.watches(path+".watch", e)
+	if len(c.errs) == 0 {
+		c.scripts(path, e)
+	}
+}
+
+// given are the parameters that need not be set.
+var given = []string{"environment", "database", "hosts"}
+
+// scripts looks at the graphs of all rounds of an environment. That of the live one says most.
+func (c *checker) scripts(path string, e *Environment) {
+	for _, purpose := range Purposes {
+		s, _, err := c.p.Script(e, purpose)
+		if err == nil {
+			err = s.Plan().Check()
+		}
+		if err == nil {
+			continue
+		}
+		round := "round"
+		if purpose != Live {
+			round = string(purpose)
+		}
+		c.add(path, "its %s cannot be planned: %s", round, strings.ReplaceAll(err.Error(), "\n", "; "))
+		return
+	}
+}
+
+func (c *checker) things(path string, e *Environment) {
 	seen := map[string]bool{}
 	for i, db := range e.Databases {
 		at := fmt.Sprintf("%s.databases[%d]", path, i)
 		c.named(at+".name", "database", db.Name, seen)
-		if db.Config == "" {
+		switch {
+		case db.Config == "":
 			c.add(at, "database %q names no file that bascule db could read as its --config", db.Name)
+		case db.Config == db.Rehearsal:
+			c.add(at+".rehearsal", "a rehearsal of database %q would move the database itself: name a file of scratch copies", db.Name)
+		}
+		if db.Group != "" && !name.MatchString(db.Group) {
+			c.add(at+".group", "%q is no name: small letters, digits, dots, dashes and underscores", db.Group)
 		}
 	}
 	hosts := map[string]bool{}
 	for i, h := range e.Hosts {
 		c.named(fmt.Sprintf("%s.hosts[%d].name", path, i), "host", h.Name, hosts)
 	}
-	c.hooks(path+".hooks", e)
-	if e.Cost < 0 {
-		c.add(path+".cost", "an environment that pays")
-	}
-	if len(c.errs) > 0 {
-		return // a plan of steps that are wrong would say so again
-	}
-	if _, err := c.p.Plan(e); err != nil {
-		c.add(path, "its round cannot be planned: %v", err)
+	for key, places := range map[string][]Place{"caches": e.Caches, "buckets": e.Buckets, "workloads": e.Workloads} {
+		seen := map[string]bool{}
+		for i, p := range places {
+			c.named(fmt.Sprintf("%s.%s[%d].name", path, key, i), strings.TrimSuffix(key, "s"), p.Name, seen)
+		}
 	}
 }
 
-// hooks looks that each stands for a manual step of the template.
+// hooks looks that each stands for a step that a person or a command does.
 func (c *checker) hooks(path string, e *Environment) {
 	for n, h := range e.Hooks {
-		i := slices.IndexFunc(c.p.template(), func(s Step) bool { return s.Name == n })
+		at := path + "." + n
+		s := c.templateStep(n)
 		switch {
-		case i < 0:
-			c.add(path+"."+n, "there is no step %q", n)
-		case c.p.template()[i].Kind != string(round.KindManual):
-			c.add(path+"."+n, "step %q is %s; hooks stand for manual steps", n, c.p.template()[i].Kind)
+		case s == nil:
+			c.add(at, "there is no step %q%s", n, c.perhaps(n))
+		case !slices.Contains([]round.Kind{round.KindManual, round.KindHook, round.KindTraffic}, round.Kind(s.Kind)):
+			c.add(at, "step %q is %s; hooks stand for manual, hook and traffic steps", n, s.Kind)
 		case h.Do == "":
-			c.add(path+"."+n, "the hook says nothing to do")
+			c.add(at, "the hook says nothing to do")
+		case h.Undo == undoImpossible && s.Undo != undoImpossible:
+			c.add(at+".undo", "step %q has an undo, and its hook none: the gate before it would not know", n)
+		}
+		c.rehearsed(at, h.Rehearse, h.RehearseUndo)
+		c.lasts(at+".timeout", h.Timeout)
+	}
+}
+
+func (c *checker) templateStep(n string) *Step {
+	steps := c.p.template()
+	i := slices.IndexFunc(steps, func(s Step) bool { return s.Name == n })
+	if i < 0 {
+		return nil
+	}
+	return &steps[i]
+}
+
+// perhaps names the step that may have been meant.
+func (c *checker) perhaps(n string) string {
+	var names []string
+	for _, s := range c.p.template() {
+		names = append(names, s.Name)
+	}
+	if near := nearest(n, names); near != "" {
+		return fmt.Sprintf(": did you mean %q?", near)
+	}
+	return ""
+}
+
+// ramps looks that nothing moves by shares but hosts that may.
+func (c *checker) ramps(path string, e *Environment) {
+	var shares, whole bool
+	for i, s := range c.p.template() {
+		switch {
+		case !s.moves():
+		case !s.ramps():
+			whole = true
+		default:
+			shares = true
+			if len(e.hosts(c.p, &s)) == 0 {
+				at := path
+				if len(c.p.Steps) > 0 {
+					at = fmt.Sprintf("$.steps[%d].weights", i)
+				}
+				c.add(at, "step %q moves traffic by shares, and environment %s has no host with ramp: true; others flip at the switch, because the old side is closed", s.Name, e.Name)
+			}
+		}
+	}
+	for i, h := range e.Hosts {
+		if shares && !whole && !h.Ramp {
+			c.add(fmt.Sprintf("%s.hosts[%d]", path, i), "host %s has no ramp: true, and no traffic step without weights moves it", h.Name)
 		}
 	}
 }
 
-func (c *checker) zone(path string, e *Environment) *time.Location {
-	zone, err := time.LoadLocation(e.Zone) // "" is UTC
-	if err != nil || e.Zone == "Local" {
-		c.add(path+".zone", "there is no time zone %q: Europe/Paris is one", e.Zone)
-		return time.UTC
+// parameters looks that every ${name} in a text has a value.
+func (c *checker) parameters(path string, e *Environment) {
+	look := func(at string, values map[string]string, texts map[string]string) {
+		for _, key := range slices.Sorted(maps.Keys(texts)) {
+			if _, missing := fill(texts[key], values); len(missing) > 0 {
+				c.add(at+"."+key, "environment %s has no parameter %s", e.Name, strings.Join(missing, ", "))
+			}
+		}
 	}
-	return zone
-}
-
-// local is how times of a window are written.
-const local = "2006-01-02 15:04"
-
-// window refuses what people would read in two ways: times that the clocks skip or show twice, and a change of the clocks in between.
-func (c *checker) window(path string, w *Window, zone *time.Location) {
-	if w == nil {
-		return
+	for i, s := range c.p.template() {
+		values, at := e.values(c.p, &s, nil), fmt.Sprintf("$.steps[%d]", i)
+		if s.Each == eachDatabase {
+			values["database"] = ""
+		}
+		texts := map[string]string{"title": s.Title}
+		if h, ok := e.Hooks[s.Name]; ok {
+			look(path+".hooks."+s.Name, values, map[string]string{"do": h.Do, "check": h.Check, "undo": h.Undo, "rehearse": h.Rehearse, "rehearse-undo": h.RehearseUndo})
+		} else {
+			maps.Copy(texts, map[string]string{"do": s.Do, "manual": s.Manual, "check": s.Check, "undo": s.Undo, "rehearse": s.Rehearse, "rehearse-undo": s.RehearseUndo})
+		}
+		look(at, values, texts)
 	}
-	from, okFrom := c.moment(path+".from", w.From, zone)
-	to, okTo := c.moment(path+".to", w.To, zone)
-	if !okFrom || !okTo {
-		return
-	}
-	_, before := from.Zone()
-	_, after := to.Zone()
-	switch {
-	case !to.After(from):
-		c.add(path+".to", "the window ends before it begins")
-	case before != after:
-		c.add(path, "the clocks of %s change within the window, so that its times say little: choose another day", zone)
+	for i, w := range e.Watch {
+		look(fmt.Sprintf("%s.watch[%d]", path, i), e.values(c.p, &Step{}, nil), map[string]string{"check": w.Check, "rehearse": w.Rehearse})
 	}
 }
 
-// moment reads a local time that is there once.
-func (c *checker) moment(path, text string, zone *time.Location) (time.Time, bool) {
-	t, err := time.ParseInLocation(local, text, zone)
+// watches looks that what is watched begins and ends with a step that is made once.
+func (c *checker) watches(path string, e *Environment) {
+	script, _, err := c.p.Script(e, Live)
 	if err != nil {
-		c.add(path, "%q is no time such as 2026-11-27 02:00", text)
-		return t, false
+		return // scripts says why
 	}
-	if t.Format(local) != text {
-		c.add(path, "%s does not come in %s: the clocks skip it", text, zone)
-		return t, false
-	}
-	for _, shift := range []time.Duration{-time.Hour, time.Hour} {
-		if t.Add(shift).Format(local) == text {
-			c.add(path, "%s comes twice in %s: the clocks are set back", text, zone)
-			return t, false
-		}
-	}
-	return t, true
-}
-
-func (c *checker) steps() {
 	seen := map[string]bool{}
-	for _, s := range c.p.Steps {
-		seen[s.Name] = true
-	}
-	known, twice := seen, map[string]bool{}
-	approvers := 0
-	for _, p := range c.p.People {
-		if slices.Contains(p.Roles, RoleApprove) {
-			approvers++
+	m := &maker{p: c.p, e: e}
+	for i, w := range e.Watch {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		c.named(at+".name", "watch", w.Name, seen)
+		if w.Check == "" {
+			c.add(at, "watch %q says nothing to look at", w.Name)
 		}
-	}
-	for i, s := range c.p.Steps {
-		path := fmt.Sprintf("$.steps[%d]", i)
-		c.named(path+".step", "step", s.Name, twice)
-		c.step(path, &s)
-		for j, n := range s.Needs {
-			if !known[n] {
-				c.add(fmt.Sprintf("%s.needs[%d]", path, j), "there is no step %q", n)
+		for key, n := range map[string]string{"from": w.From, "until": w.Until} {
+			switch ids := c.p.named(e, n, nil); {
+			case n == "" || script.Task(m.watched(n)) != nil:
+			case len(ids) > 1:
+				c.add(at+"."+key, "step %q is made for each database: name one of them, such as %q", n, ids[0])
+			default:
+				c.add(at+"."+key, "there is no step %q%s", n, c.perhaps(n))
 			}
 		}
-		for j, n := range s.Acknowledges {
-			if !known[n] {
-				c.add(fmt.Sprintf("%s.acknowledges[%d]", path, j), "there is no step %q", n)
-			}
-		}
-		if len(c.p.People) > 0 && s.Quorum > approvers {
-			c.add(path+".quorum", "%d people are to agree, and %d may", s.Quorum, approvers)
-		}
-	}
-}
-
-func (c *checker) step(path string, s *Step) {
-	kind := round.Kind(s.Kind)
-	if !slices.Contains(round.Kinds, kind) {
-		c.add(path+".kind", "there is no kind of step %q: %v are", s.Kind, round.Kinds)
-		return
-	}
-	if s.Each != "" && s.Each != eachDatabase {
-		c.add(path+".each", "a step can be made for each database, not for each %q", s.Each)
-	}
-	_, phase := phases[s.Do]
-	switch {
-	case kind == round.KindAuto && !phase:
-		c.add(path+".do", "there is no phase %q: copy, follow, verify, close, open and finish are", s.Do)
-	case kind == round.KindAuto && s.Each != eachDatabase:
-		c.add(path+".each", "a phase is of a database: each: database")
-	case kind != round.KindAuto && kind != round.KindGate && s.Do == "":
-		c.add(path, "step %q says nothing to do", s.Name)
-	}
-	if s.Undo == "" {
-		c.add(path, "step %q does not say how it is undone: a text, nothing, or impossible", s.Name)
-	}
-	if kind == round.KindGate && s.Quorum < 1 {
-		c.add(path, "gate %q asks nobody: quorum", s.Name)
-	}
-	if s.Timeout < 0 {
-		c.add(path+".timeout", "a step cannot end before it begins")
 	}
 }

@@ -2,11 +2,7 @@ package platform
 
 import (
 	_ "embed" // the default template
-	"fmt"
-	"maps"
-	"regexp"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/goccy/go-yaml"
@@ -26,14 +22,21 @@ var DefaultSteps = sync.OnceValue(func() []Step {
 	return steps
 })
 
-// Task is what a step of a round does.
-type Task struct {
-	Step round.Step
-	// Title says it in a line. Do, Check and Undo are as in the template, with the environment's parameters.
-	Title, Do, Check, Undo, Owner string
-	// Database is what a step of one database is about.
-	Database *Database
-}
+// Purpose is what a round is for.
+type Purpose string
+
+// The purposes of rounds.
+const (
+	// Live moves the environment.
+	Live Purpose = "live"
+	// PoC, a proof of concept, goes through everything and never switches.
+	PoC Purpose = "poc"
+	// Rehearsal moves scratch copies.
+	Rehearsal Purpose = "rehearsal"
+)
+
+// Purposes lists every purpose.
+var Purposes = []Purpose{Live, PoC, Rehearsal}
 
 // The undos that are no instructions.
 const (
@@ -46,8 +49,14 @@ var phases = map[string]round.Role{
 	"copy": "", "follow": "", "verify": "", "close": round.RoleClose, "open": round.RoleOpen, "finish": round.RoleFinish,
 }
 
-// each is the only thing that a step can be repeated for.
+// phaseRehearse is what closing becomes in a proof of concept: everything before the switch, undone at once.
+const phaseRehearse = "rehearse"
+
+// eachDatabase is the only thing that a step can be repeated for.
 const eachDatabase = "database"
+
+// production is what steps use that close or open a database of a production environment.
+const production = "production"
 
 // template returns the steps of every round.
 func (p *Platform) template() []Step {
@@ -66,133 +75,12 @@ func (p *Platform) Environment(name string) *Environment {
 	return &p.Environments[i]
 }
 
-// Tasks makes the template an environment's: a step for each of its databases where the template says so, its hooks in the place of manual steps, its
-// parameters in every text. A step that needs another of the same database needs that one; else it needs all.
-func (p *Platform) Tasks(e *Environment) ([]Task, error) {
-	var out []Task
-	for _, s := range p.template() {
-		if s.Each != eachDatabase {
-			t, err := p.task(e, &s, nil)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, t)
-			continue
-		}
-		for i := range e.Databases {
-			t, err := p.task(e, &s, &e.Databases[i])
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, t)
-		}
-	}
-	return out, nil
-}
-
-// Plan returns the plan of an environment's round.
+// Plan returns the plan of an environment's live round. Its errors say what is wrong with the graph; those of Script are passed on.
 func (p *Platform) Plan(e *Environment) (*round.Plan, error) {
-	tasks, err := p.Tasks(e)
+	script, _, err := p.Script(e, Live)
 	if err != nil {
 		return nil, err
 	}
-	plan := &round.Plan{Limits: p.Limits}
-	for _, t := range tasks {
-		plan.Steps = append(plan.Steps, t.Step)
-	}
+	plan := script.Plan()
 	return plan, plan.Check()
-}
-
-func (p *Platform) task(e *Environment, s *Step, db *Database) (Task, error) {
-	t := Task{Title: s.Title, Do: s.Do, Check: s.Check, Undo: s.Undo, Owner: s.Owner, Database: db}
-	kind := round.Kind(s.Kind)
-	if h, ok := e.Hooks[s.Name]; ok {
-		kind, t.Do, t.Check, t.Undo = round.KindHook, h.Do, h.Check, h.Undo
-		if h.Undo == "" {
-			t.Undo = undoNothing
-		}
-	}
-	for _, text := range []*string{&t.Title, &t.Do, &t.Check, &t.Undo} {
-		var err error
-		if *text, err = e.fill(*text, db); err != nil {
-			return t, fmt.Errorf("step %s: %w", s.Name, err)
-		}
-	}
-	t.Step = round.Step{ID: id(s, db), Kind: kind, Undo: undo(t.Undo), Uses: s.Uses, Quorum: s.Quorum}
-	if kind == round.KindAuto {
-		t.Step.Role = phases[s.Do]
-	}
-	if db != nil {
-		t.Step.Database, t.Step.Group = db.Name, db.Group
-	}
-	for _, n := range s.Needs {
-		t.Step.Needs = append(t.Step.Needs, p.named(e, n, db)...)
-	}
-	for _, n := range s.Acknowledges {
-		t.Step.Acknowledges = append(t.Step.Acknowledges, p.named(e, n, db)...)
-	}
-	return t, nil
-}
-
-// named lists the steps that a name of the template stands for, seen from a step of a database or of none.
-func (p *Platform) named(e *Environment, name string, db *Database) (ids []round.StepID) {
-	for _, s := range p.template() {
-		switch {
-		case s.Name != name:
-		case s.Each == "":
-			ids = append(ids, id(&s, nil))
-		case db != nil:
-			ids = append(ids, id(&s, db))
-		default:
-			for i := range e.Databases {
-				ids = append(ids, id(&s, &e.Databases[i]))
-			}
-		}
-	}
-	return ids
-}
-
-func id(s *Step, db *Database) round.StepID {
-	if db == nil {
-		return round.StepID(s.Name)
-	}
-	return round.StepID(s.Name + " " + db.Name)
-}
-
-func undo(text string) round.Undo {
-	switch text {
-	case undoNothing:
-		return round.UndoNothing
-	case undoImpossible:
-		return round.UndoImpossible
-	default:
-		return round.UndoAction
-	}
-}
-
-var parameter = regexp.MustCompile(`\$\{([^}]*)\}`)
-
-// fill puts an environment's parameters into a text.
-func (e *Environment) fill(text string, db *Database) (string, error) {
-	values := maps.Clone(e.Parameters)
-	if values == nil {
-		values = map[string]string{}
-	}
-	values["environment"] = e.Name
-	if db != nil {
-		values["database"] = db.Name
-	}
-	var missing []string
-	out := parameter.ReplaceAllStringFunc(text, func(found string) string {
-		name := found[2 : len(found)-1]
-		v, ok := values[name]
-		if !ok {
-			missing = append(missing, name)
-		}
-		return v
-	})
-	if len(missing) > 0 {
-		return "", fmt.Errorf("environment %s has no parameter %s", e.Name, strings.Join(missing, ", "))
-	}
-	return out, nil
 }

@@ -41,12 +41,12 @@ func TestDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tasks, err := p.Tasks(p.Environment("preprod"))
-	if err != nil {
-		t.Fatal(err)
+	script, unrehearsed, err := p.Script(p.Environment("preprod"), Live)
+	if err != nil || unrehearsed != nil {
+		t.Fatal(err, unrehearsed)
 	}
-	byID := map[round.StepID]Task{}
-	for _, task := range tasks {
+	byID := map[round.StepID]round.Task{}
+	for _, task := range script.Tasks {
 		byID[task.Step.ID] = task
 	}
 	if got := byID["quiesce"]; got.Step.Kind != round.KindHook || got.Do != "kubectl scale --replicas 0 deploy/worker" || got.Step.Undo != round.UndoAction {
@@ -78,8 +78,8 @@ func TestDefault(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	for _, c := range []struct{ old, becomes, says string }{
 		{"platform: shop", "platform: ''", "line 1, column 11: the platform has no name"},
-		{"platform: shop", "plattform: shop", `line 1, column 1: unknown field "plattform"`},
-		{"cost: 12000", "cost: much", "line 18, column 11: cannot unmarshal"},
+		{"platform: shop", "plattform: shop", `line 1, column 1: unknown key "plattform": did you mean "platform"?`},
+		{"cost: 12000", "cost: much", "line 18, column 11: a text stands where a number is expected"},
 		{"roles: [approve]", "roles: [god]", `line 4, column 25: there is no role "god"`},
 		{"name: prod-ap", "name: preprod", `line 19, column 11: environment "preprod" is there twice`},
 		{"name: prod-ap", "name: Prod AP", `line 19, column 11: "Prod AP" is no name`},
@@ -94,7 +94,7 @@ func TestMistakes(t *testing.T) {
 		{"name: stock", "name: orders", `line 12, column 16: database "orders" is there twice`},
 		{"config: stock.yaml, ", "", `line 12, column 9: database "stock" names no file`},
 		{"quiesce:", "quiet:", `line 17, column 14: there is no step "quiet"`},
-		{"quiesce:", "go:", `step "go" is gate; hooks stand for manual steps`},
+		{"quiesce:", "go:", `step "go" is gate; hooks stand for manual, hook and traffic steps`},
 		{"do: kubectl scale --replicas 0 deploy/worker, ", "", "the hook says nothing to do"},
 		{"cost: 12000", "cost: -1", "line 18, column 11: an environment that pays"},
 		{"do: kubectl scale --replicas 0 deploy/worker", `do: "scale ${worker}"`, "environment preprod has no parameter worker"},

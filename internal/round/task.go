@@ -56,6 +56,9 @@ type Script struct {
 	Tasks   []Task         `json:"tasks"`
 	Limits  map[string]int `json:"limits,omitempty"`
 	Watches []Watch        `json:"watches,omitempty"`
+	// Across says how many rounds at once may be between the beginning of their first step that uses something and the end of their last, or of its undo:
+	// one production region at a time. Within its round, Limits leave such steps room for all of them, since a freeze must not be longer for it.
+	Across map[string]int `json:"across,omitempty"`
 	// MaxLag is how far a database's new side may be behind before that is a breach; 0 for any.
 	MaxLag time.Duration `json:"max_lag,omitempty"`
 }
