@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,6 +18,9 @@ import (
 
 // shown is how much of what a hook answered is shown, in bytes.
 const shown = 500
+
+// read is how much of an answer is read, in bytes: more than is shown, so that a secret at the edge is found before the text is cut.
+const read = 16 << 10
 
 // Command is a hook that runs a program. It gets Moved as JSON on its standard input, and as BASCULE_DIRECTION, BASCULE_LIVE and
 // BASCULE_KEY in its environment. A status other than 0 is a failure.
@@ -68,21 +70,14 @@ func (c *Command) Run(ctx context.Context, m Moved) error {
 // Webhook is a hook that sends Moved as JSON by POST, with Idempotency-Key. An answer other than 2xx is a failure.
 type Webhook struct {
 	URL string
-	// Client, if nil, is one that follows no redirects.
+	// Client, if nil, is one without settings. Redirects are never followed.
 	Client *http.Client
 	// Timeout ends it; 0 means 30 s.
 	Timeout time.Duration
 }
 
 // String names the hook for people, without its path and query, which may hold secrets.
-func (h *Webhook) String() string {
-	scheme, rest, _ := strings.Cut(h.URL, "://")
-	host, _, _ := strings.Cut(rest, "/")
-	if _, after, ok := strings.Cut(host, "@"); ok {
-		host = after
-	}
-	return "webhook " + scheme + "://" + host
-}
+func (h *Webhook) String() string { return "webhook " + Origin(h.URL) }
 
 // Run implements Hook.
 func (h *Webhook) Run(ctx context.Context, m Moved) error {
@@ -92,27 +87,15 @@ func (h *Webhook) Run(ctx context.Context, m Moved) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, or(h.Timeout, hookTime))
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.URL, bytes.NewReader(body))
+	said, err := Post(ctx, h.Client, h.URL, http.Header{"Idempotency-Key": {m.Key}}, body, read)
 	if err != nil {
-		return fault.New(fault.Usage, "call the hook", errors.New("its URL cannot be read"), "")
+		return err
 	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Idempotency-Key", m.Key)
-	client := h.Client
-	if client == nil {
-		// A redirected POST becomes a GET, which would tell nobody anything.
-		client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if said.Code/100 != 2 {
+		hide := Hide(h.URL)
+		return fmt.Errorf("it answered %s: %s", hide.Replace(said.Status), brief([]byte(hide.Replace(string(said.Body)))))
 	}
-	res, err := client.Do(req)
-	if err != nil {
-		return fault.New(fault.Connect, "call the hook", errors.Unwrap(err), "") // the outer error shows the whole URL
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(res.Body, shown+1))
-	if res.StatusCode/100 != 2 {
-		return fmt.Errorf("it answered %s: %s", res.Status, brief(text))
-	}
-	return err
+	return nil
 }
 
 // brief shortens what a hook said.
