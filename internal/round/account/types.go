@@ -17,6 +17,12 @@ type Estimate struct {
 	From int `json:"from"`
 }
 
+// Past is a round with its journal, as the store keeps them.
+type Past struct {
+	Round   store.Round
+	Entries []store.Entry
+}
+
 // Step is one step of a round as people see it.
 type Step struct {
 	Task  round.Task      `json:"task"`
@@ -27,12 +33,17 @@ type Step struct {
 	// Took is all the time that it ran, over all attempts; Waited the part of it in which a person was waited for.
 	Took   time.Duration `json:"took_ns"`
 	Waited time.Duration `json:"waited_ns,omitempty"`
-	// Expected is from past rounds; Start and End are when it is, or was, expected to run, from the round's beginning.
+	// Expected is from past rounds; Start and End are when it ran, runs or is now expected to run, from the round's beginning.
 	Expected Estimate      `json:"expected"`
 	Start    time.Duration `json:"start_ns"`
 	End      time.Duration `json:"end_ns"`
-	// Critical says that the round is longer when this step is.
+	// PlannedStart and PlannedEnd are when it was expected to run before the round began.
+	PlannedStart time.Duration `json:"planned_start_ns"`
+	PlannedEnd   time.Duration `json:"planned_end_ns"`
+	// Critical says that the round is longer when this step is, as far as what needs what decides it, and not what is shared.
 	Critical bool `json:"critical,omitempty"`
+	// Unrehearsed says that the round is a rehearsal or a proof of concept, and leaves this step out, since it has no form for that.
+	Unrehearsed bool `json:"unrehearsed,omitempty"`
 }
 
 // Waiting is something that a person has to do.
@@ -56,9 +67,13 @@ type Account struct {
 	// Left is how long the rest will take; Drift how much later than planned it is.
 	Left  Estimate      `json:"left"`
 	Drift time.Duration `json:"drift_ns"`
+	// Unknown are the steps yet to come whose duration nobody knows; they count as 0.
+	Unknown []round.StepID `json:"unknown,omitempty"`
 	// Frozen says that writes are stopped now; Freeze for how long they were, in all.
 	Frozen bool          `json:"frozen"`
 	Freeze time.Duration `json:"freeze_ns"`
+	// Freezes says it of each database; Freeze is the time in which at least one was stopped.
+	Freezes map[string]time.Duration `json:"freezes_ns,omitempty"`
 	// Open are the databases that live on the new side. Turning says what turning back is now: abort before the switch, fall back after it, none after the
 	// finish; and what it costs.
 	Open    []string  `json:"open"`
