@@ -62,7 +62,9 @@ func (d *Driver) Drive(ctx context.Context, r *store.Round, force bool) (*round.
 	err = x.drive(ctx)
 	cancel(nil)
 	<-renewed
-	if !errors.Is(err, store.ErrStale) {
+	if errors.Is(err, store.ErrStale) {
+		err = x.superseded()
+	} else {
 		rctx, done := context.WithTimeout(context.WithoutCancel(ctx), patience)
 		defer done()
 		// Not to be able to say so is harmless: the lease runs out.

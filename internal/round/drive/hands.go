@@ -29,23 +29,16 @@ func call(w *Work, verb string) outside.Call {
 	}
 }
 
-// The verbs that commands and webhooks are told.
-const (
-	verbDo    = "do"
-	verbUndo  = "undo"
-	verbCheck = "check"
-)
-
 // Hook is the hand of hooks.
 type Hook struct{ World World }
 
 // Do implements Hand. What its check says is done already is not done again.
 func (h Hook) Do(ctx context.Context, w *Work) (string, error) {
 	if w.Verb == round.UndoStep {
-		return h.World.Do(ctx, w.Task.Back, call(w, verbUndo))
+		return h.World.Do(ctx, w.Task.Back, call(w, outside.VerbUndo))
 	}
 	if w.Task.Check != "" {
-		done, said, err := h.World.Check(ctx, w.Task.Check, call(w, verbCheck))
+		done, said, err := h.World.Check(ctx, w.Task.Check, call(w, outside.VerbCheck))
 		if err != nil {
 			return "", fmt.Errorf("look whether it is done already: %w", err)
 		}
@@ -53,11 +46,11 @@ func (h Hook) Do(ctx context.Context, w *Work) (string, error) {
 			return "it was done already: " + said, nil
 		}
 	}
-	said, err := h.World.Do(ctx, w.Task.Do, call(w, verbDo))
+	said, err := h.World.Do(ctx, w.Task.Do, call(w, outside.VerbDo))
 	if err != nil || w.Task.Check == "" {
 		return said, err
 	}
-	done, saw, err := h.World.Check(ctx, w.Task.Check, call(w, verbCheck))
+	done, saw, err := h.World.Check(ctx, w.Task.Check, call(w, outside.VerbCheck))
 	switch {
 	case err != nil:
 		return said, fmt.Errorf("it has run, and its check cannot tell whether it is done: %w", err)
@@ -75,7 +68,7 @@ func (h Hook) Check(ctx context.Context, w *Work) (Found, string, error) {
 	if w.Task.Check == "" {
 		return FoundUnknown, "", nil
 	}
-	done, said, err := h.World.Check(ctx, w.Task.Check, call(w, verbCheck))
+	done, said, err := h.World.Check(ctx, w.Task.Check, call(w, outside.VerbCheck))
 	if err != nil {
 		return FoundUnknown, "", err
 	}
@@ -95,7 +88,7 @@ func (t Traffic) Do(ctx context.Context, w *Work) (string, error) {
 	}
 	var said string
 	for i, weight := range w.Task.Weights {
-		c := call(w, verbDo)
+		c := call(w, outside.VerbDo)
 		c.Weight, c.Key = weight, fmt.Sprintf("%s/%d", c.Key, weight)
 		var err error
 		if said, err = t.World.Do(ctx, w.Task.Do, c); err != nil {
@@ -136,7 +129,7 @@ func (h Wait) Do(ctx context.Context, w *Work) (string, error) {
 		}
 		return fmt.Sprintf("%s have passed", w.Task.For), nil
 	}
-	return h.World.Until(ctx, w.Task.Do, call(w, verbCheck), or(w.Task.Every, every))
+	return h.World.Until(ctx, w.Task.Do, call(w, outside.VerbCheck), or(w.Task.Every, every))
 }
 
 // Check implements Hand. To wait again harms nobody.
@@ -196,7 +189,7 @@ func (g Gate) look(ctx context.Context, w *Work) (open bool, saw string, err err
 	if w.Task.Check == "" {
 		return open, saw, nil
 	}
-	open, said, err := g.World.Check(ctx, w.Task.Check, call(w, verbCheck))
+	open, said, err := g.World.Check(ctx, w.Task.Check, call(w, outside.VerbCheck))
 	return open, said, err
 }
 

@@ -57,7 +57,7 @@ func (x *run) loop(ctx context.Context, news <-chan struct{}, breaches <-chan ro
 		if err := x.advance(ctx); err != nil {
 			switch {
 			case errors.Is(err, store.ErrStale):
-				return x.superseded()
+				return store.ErrStale
 			case context.Cause(ctx) != nil:
 				return context.Cause(ctx)
 			case fault.ClassOf(err) == fault.Unsupported, errors.Is(err, store.ErrChain):

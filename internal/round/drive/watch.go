@@ -32,7 +32,7 @@ func (x *run) look(ctx context.Context, w *round.Watch, breaches chan<- round.Ev
 			failed = 0
 			continue
 		}
-		found, said, err := x.Watch.Check(ctx, &Work{Round: x.round, Task: task, Verb: round.Check, Epoch: x.epoch})
+		found, said, err := x.Watch.Check(ctx, &Work{Round: x.round, Task: task, Verb: round.Do, Epoch: x.epoch})
 		var why string
 		switch {
 		case ctx.Err() != nil:
