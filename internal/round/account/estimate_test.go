@@ -36,7 +36,8 @@ func TestEstimate(t *testing.T) {
 		}
 		mad := middle(logs)
 		k := w * w / ww
-		variance := (0.75 + (k-1)*math.Pow(mad*1.4826/(1-0.8/k), 2)) / (2 + k) * (1 + 1/(1+2*(k-1)/math.Pi))
+		spread := mad * 1.4826 / (1 - 0.8/k)
+		variance := (0.75 + (k-1)*spread*spread) / (2 + k) * (1 + 1/(1+2*(k-1)/math.Pi))
 		got := estimate(samples)
 		for _, c := range []struct {
 			got  time.Duration

@@ -129,17 +129,28 @@ func later(a, b time.Time) time.Time {
 
 // figure returns a whole number from evidence that is a JSON object.
 func figure(evidence, key string) (int64, bool) {
-	if evidence == "" || evidence[0] != '{' {
-		return 0, false
-	}
-	var all map[string]json.RawMessage
-	if json.Unmarshal([]byte(evidence), &all) != nil {
-		return 0, false
-	}
+	raw, ok := field(evidence, key)
 	var n int64
-	raw, ok := all[key]
 	if !ok || json.Unmarshal(raw, &n) != nil {
 		return 0, false
 	}
 	return n, true
+}
+
+// said reports whether evidence that is a JSON object says something of a key: not null, false, nothing or 0.
+func said(evidence, key string) bool {
+	raw, ok := field(evidence, key)
+	return ok && !slices.Contains([]string{"null", "false", `""`, "0", "[]", "{}"}, string(raw))
+}
+
+func field(evidence, key string) (json.RawMessage, bool) {
+	if evidence == "" || evidence[0] != '{' {
+		return nil, false
+	}
+	var all map[string]json.RawMessage
+	if json.Unmarshal([]byte(evidence), &all) != nil {
+		return nil, false
+	}
+	raw, ok := all[key]
+	return raw, ok
 }

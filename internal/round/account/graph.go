@@ -92,8 +92,7 @@ func (g *graph) reversed() *graph {
 // tails is for each step the longest path from its beginning to the end.
 func (g *graph) tails(took []time.Duration) []time.Duration {
 	tails := make([]time.Duration, len(took))
-	for k := len(g.order) - 1; k >= 0; k-- {
-		i := g.order[k]
+	for _, i := range slices.Backward(g.order) {
 		for _, j := range g.after[i] {
 			tails[i] = max(tails[i], tails[j])
 		}

@@ -90,6 +90,12 @@ func TestFrozen(t *testing.T) {
 	equal(t, "turning", a.Turning, "aborting: undo 1 step, in a time that nobody knows yet")
 }
 
+// until is a script before a line.
+func until(script, line string) string {
+	before, _, _ := strings.Cut(script, line)
+	return before
+}
+
 func TestWaits(t *testing.T) {
 	for name, c := range map[string]struct {
 		script  string
@@ -97,8 +103,8 @@ func TestWaits(t *testing.T) {
 		who     string
 		since   time.Duration
 	}{
-		"manual": {head[:strings.Index(head, "5m done: quiesce")], "bascule round done preprod quiesce --evidence TEXT", "carol", 15 * time.Minute},
-		"gate":   {head[:strings.Index(head, "3m bob")], "bascule round approve preprod gate", "approve", 12 * time.Minute},
+		"manual": {until(head, "5m done: quiesce"), "bascule round done preprod quiesce --evidence TEXT", "carol", 15 * time.Minute},
+		"gate":   {until(head, "3m bob"), "bascule round approve preprod gate", "approve", 12 * time.Minute},
 		"failed": {"0s started: copy a\n2m failed: copy a | no space", "bascule round retry preprod 'copy a' or bascule round skip preprod 'copy a' --reason TEXT", "operate", 2 * time.Minute},
 		"paused": {"5m paused\n1m noted | tea", "bascule round resume preprod", "operate", 5 * time.Minute},
 		"asking": {

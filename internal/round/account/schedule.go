@@ -124,12 +124,13 @@ type ending struct {
 
 type ends []ending
 
-func (e ends) Len() int { return len(e) }
-func (e ends) Less(i, j int) bool {
-	return e[i].at < e[j].at || e[i].at == e[j].at && e[i].job < e[j].job
+func (e *ends) Len() int { return len(*e) }
+func (e *ends) Less(i, j int) bool {
+	a, b := (*e)[i], (*e)[j]
+	return a.at < b.at || a.at == b.at && a.job < b.job
 }
-func (e ends) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
-func (e *ends) Push(x any)   { *e = append(*e, x.(ending)) }
+func (e *ends) Swap(i, j int) { (*e)[i], (*e)[j] = (*e)[j], (*e)[i] }
+func (e *ends) Push(x any)    { *e = append(*e, x.(ending)) }
 func (e *ends) Pop() any {
 	last := (*e)[len(*e)-1]
 	*e = (*e)[:len(*e)-1]

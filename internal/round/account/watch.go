@@ -29,8 +29,8 @@ type track struct {
 	laps []lap
 	// ended is when what it is now came to be: done, failed, skipped, undone.
 	ended time.Time
-	// waited is for how long a person was waited for; since, if not zero, since when one is.
-	waited   time.Duration
+	// waiting is when a person was waited for; since, if not zero, since when one is.
+	waiting  []span
 	since    time.Time
 	measured bool
 	votes    int
@@ -140,7 +140,7 @@ func (t *track) end(at time.Time, ok bool) {
 		l.to, l.ok, t.ended = at, ok, at
 	}
 	if !t.since.IsZero() {
-		t.waited += at.Sub(t.since)
+		t.waiting = append(t.waiting, span{t.since, at})
 	}
 	t.since, t.measured, t.votes = time.Time{}, false, 0
 }
@@ -162,11 +162,14 @@ func (t *track) took(now time.Time) (sum time.Duration) {
 }
 
 // waits is for how long a person was waited for.
-func (t *track) waits(now time.Time) time.Duration {
-	if t.since.IsZero() {
-		return t.waited
+func (t *track) waits(now time.Time) (sum time.Duration) {
+	for _, s := range t.waiting {
+		sum += s.to.Sub(s.from)
 	}
-	return t.waited + max(0, now.Sub(t.since))
+	if !t.since.IsZero() {
+		sum += max(0, now.Sub(t.since))
+	}
+	return sum
 }
 
 // forward returns when a step first began, and when what it has come to by doing, not undoing, ended: zero while it runs, or has not.
