@@ -25,7 +25,8 @@ func (r *run) do(ctx context.Context, step journal.Step) error {
 		return r.superseded(context.Cause(ctx))
 	}
 	if r.state.Phase == Idle {
-		r.cause = nil // what an earlier attempt left behind does not concern this one
+		// What an earlier attempt left behind does not concern this one.
+		r.cause, r.frozen, r.counted, r.told, r.went = nil, time.Time{}, time.Time{}, false, false
 	}
 	before := r.claim.Epoch
 	if err := r.record(ctx, step, journal.MarkBegun, nil); err != nil || r.claim.Epoch != before {
@@ -33,6 +34,7 @@ func (r *run) do(ctx context.Context, step journal.Step) error {
 	}
 	if step == journal.StepFence && r.frozen.IsZero() {
 		r.frozen = r.clock.Now()
+		r.counted = r.frozen
 	}
 	dir, began := string(r.state.Direction), r.clock.Now()
 	r.emit(event.StepStarted{Direction: dir, Step: string(step)})
@@ -46,6 +48,12 @@ func (r *run) do(ctx context.Context, step journal.Step) error {
 		err = fmt.Errorf("%s: %w", step, err)
 		if superseded(ctx) {
 			return r.superseded(context.Cause(ctx))
+		}
+		if errors.Is(err, ErrDeclined) {
+			r.policy.Stay = false
+		}
+		if r.policy.Stay && r.state.Phase == Running {
+			return r.stay(ctx, fault.ClassOf(err), err)
 		}
 		r.fail(err)
 		return r.record(ctx, step, journal.MarkFailed, failure{err.Error()})
@@ -102,8 +110,8 @@ func (r *run) headline() any {
 // driver's patience, as long as the application waits.
 func (r *run) within(ctx context.Context, step journal.Step) (context.Context, context.CancelFunc) {
 	switch {
-	case frozen(step) && !r.frozen.IsZero():
-		return r.clock.WithTimeout(ctx, r.policy.Budget-r.clock.Now().Sub(r.frozen))
+	case frozen(step) && !r.counted.IsZero():
+		return r.clock.WithTimeout(ctx, r.policy.Budget-r.clock.Now().Sub(r.counted))
 	case step == journal.StepOpen, step == journal.StepHooks, step == journal.StepDone:
 		return r.last(ctx)
 	default:
@@ -125,6 +133,9 @@ func (r *run) act(ctx context.Context, step journal.Step) (any, error) {
 			return found, nil
 		}
 		again := fault.ClassOf(err) == fault.Connect || fault.ClassOf(err) == fault.Busy && frozen(step)
+		if step == journal.StepHold && !r.went {
+			again = false // it was asked, and this is the answer
+		}
 		if !again || errors.Is(err, journal.ErrStale) || !frozen(step) && r.clock.Now().After(until) {
 			return nil, r.late(err, step)
 		}
@@ -136,7 +147,7 @@ func (r *run) act(ctx context.Context, step journal.Step) (any, error) {
 
 // late says so when it was the budget that ran out.
 func (r *run) late(err error, step journal.Step) error {
-	if frozen(step) && !r.frozen.IsZero() && r.clock.Now().Sub(r.frozen) >= r.policy.Budget {
+	if frozen(step) && !r.counted.IsZero() && r.clock.Now().Sub(r.counted) >= r.policy.Budget {
 		return fault.New(fault.Resource, "stay within the write freeze", fmt.Errorf("%s were not enough for all steps: %w", r.policy.Budget, err),
 			"try again when less is written, or allow more with --freeze")
 	}
@@ -155,7 +166,7 @@ func (r *run) once(ctx context.Context, step journal.Step) (any, error) {
 	case journal.StepIntent:
 		return intent(w), nil
 	case journal.StepFence:
-		return nil, w.Fence.Raise(ctx, t)
+		return nil, r.fence(ctx, w)
 	case journal.StepProve:
 		p, err := w.Fence.Prove(ctx, t)
 		return at{p}, err
@@ -169,6 +180,8 @@ func (r *run) once(ctx context.Context, step journal.Step) (any, error) {
 		return r.prove(ctx, w)
 	case journal.StepPrepare:
 		return nil, w.Target.Prepare(ctx, t)
+	case journal.StepHold:
+		return r.hold(ctx, w)
 	case journal.StepOpen:
 		return nil, w.Opener.Open(ctx, t)
 	case journal.StepHooks:

@@ -9,6 +9,7 @@
 //   - ports.go is what the steps need of the two ends;
 //   - driver.go claims the journal and does what the machine says, one action after the other;
 //   - action.go carries out single steps;
+//   - hold.go waits before the switch, and goes on from a fence that another process has left;
 //   - settle.go finds out what is durable after an error;
 //   - keep.go renews the claim; watch.go is the second process;
 //   - hook.go tells the outside world.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/bascule/bascule/internal/event"
@@ -40,7 +41,20 @@ type Driver struct {
 	Budget, Lease, Patience time.Duration
 	// Rehearse does everything before the switch and then undoes it; writes are stopped meanwhile.
 	Rehearse bool
-	Events   event.Sink
+	// Hold, if set, is asked with everything before the switch done whether the switch may come, and answers when it knows: nil lets it come.
+	// After an error the attempt is undone. s is what the journal holds. While it waits the claim is renewed and the budget counts on; its context
+	// ends when the budget is used up, when another process has taken over or soon may, and when the run is cancelled. It is asked once in an
+	// attempt.
+	Hold func(ctx context.Context, s State) error
+	// Keep, if set, goes on from the fence of an attempt that another process has left with its fence up. It is called when the fence is surely
+	// raised and the target passive, and has to bring both sides to be equal again and to prove it: what the other process knew of that is lost.
+	// The budget counts anew from the take-over, and Keep is within it.
+	Keep func(ctx context.Context) error
+	// Stay leaves the fence up, and the journal at that, when something fails between the word of Hold and the switch, or after Keep's take-over:
+	// whether to go on or to undo is for a person to say, since other databases may have opened meanwhile. An error of Hold that wraps ErrDeclined is
+	// such a word.
+	Stay   bool
+	Events event.Sink
 	// Clock, if nil, is the machine's.
 	Clock Clock
 
@@ -50,6 +64,9 @@ type Driver struct {
 
 // Wait returns when what was spawned has ended.
 type Wait func()
+
+// ErrDeclined is wrapped by the error of a Hold that says that the switch may not come.
+var ErrDeclined = errors.New("the switch may not come")
 
 // SwitchUnknownError says that nobody knows whether the switch is durable, because the journal could not be read since. Both sides are
 // as they were: the one that was left is fenced. It must not be answered by trying again blindly.
@@ -78,7 +95,7 @@ func (d *Driver) Look(ctx context.Context) (State, *journal.Log, error) {
 
 // Gates looks at the gates of a direction. It changes nothing.
 func (d *Driver) Gates(ctx context.Context, g Goal) ([]Gate, error) {
-	return d.way(g.direction()).Gates.Look(ctx)
+	return d.way(g.Direction()).Gates.Look(ctx)
 }
 
 // Run brings the application where the goal says, or nothing about it changes. It returns the state that it leaves behind; with
@@ -140,15 +157,18 @@ type run struct {
 	policy Policy
 	claim  journal.Claim
 	state  State
-	// frozen is when the write freeze began, by this process's clock; zero when there is none.
-	frozen time.Time
-	told   bool // Frozen was emitted
+	// frozen is when the write freeze began, by this process's clock; zero when there is none. counted is from when on the budget counts.
+	frozen, counted time.Time
+	told            bool // Frozen was emitted
+	went            bool // Hold has let the switch come
+	mu              sync.Mutex
+	unhold          context.CancelCauseFunc // ends a hold that is under way
 	// cause is the first thing that went wrong.
 	cause error
 }
 
 func (d *Driver) drive(ctx context.Context, g Goal, why string) (State, error) {
-	r := &run{Driver: d, clock: d.clock(), wanted: g, policy: Policy{Goal: g, Budget: d.budget(), Rehearse: d.Rehearse, Why: why}}
+	r := &run{Driver: d, clock: d.clock(), wanted: g, policy: Policy{Goal: g, Budget: d.budget(), Rehearse: d.Rehearse, Hold: d.Hold != nil, Why: why}}
 	log, err := d.Journal.Read(ctx)
 	if err != nil {
 		return State{}, err
@@ -162,7 +182,10 @@ func (d *Driver) drive(ctx context.Context, g Goal, why string) (State, error) {
 	if err := r.take(ctx, log); err != nil {
 		return r.state, err
 	}
-	if a := d.machine().next(r.state, r.policy); a.Kind == Do && g.direction() != "" && !log.Watched() {
+	if d.Keep != nil && r.state.Phase == Running && r.state.Fenced() && r.state.Direction == g.Direction() {
+		r.policy.Keep, r.policy.Stay, r.counted = true, d.Stay, r.clock.Now()
+	}
+	if a := d.machine().next(r.state, r.policy); a.Kind == Do && g.Direction() != "" && !log.Watched() {
 		d.emit(event.Unwatched{})
 	}
 	ctx, stop := r.keep(ctx)
@@ -173,8 +196,8 @@ func (d *Driver) drive(ctx context.Context, g Goal, why string) (State, error) {
 // loop does what the machine says until there is nothing to do.
 func (r *run) loop(ctx context.Context) error {
 	for {
-		if !r.frozen.IsZero() {
-			r.policy.Frozen = r.clock.Now().Sub(r.frozen)
+		if !r.counted.IsZero() {
+			r.policy.Frozen = r.clock.Now().Sub(r.counted)
 		}
 		a := r.machine().next(r.state, r.policy)
 		var err error
@@ -191,6 +214,9 @@ func (r *run) loop(ctx context.Context) error {
 		case Rest:
 			return r.end(ctx, nil)
 		case Ask:
+			if r.policy.Stay && r.state.Fenced() {
+				return r.stay(ctx, fault.Resource, errors.New(a.Why))
+			}
 			return r.end(ctx, fault.New(fault.Refused, r.op(), errors.New(a.Why), "see what failed, then run the same command again"))
 		}
 		if err != nil {
@@ -230,7 +256,7 @@ func (r *run) fail(err error) {
 	if r.cause == nil {
 		r.cause = err
 	}
-	if r.state.Phase == Running {
+	if r.state.Phase == Running && !r.policy.Stay {
 		r.policy.Goal, r.policy.Why = ToRest, err.Error()
 	}
 }

@@ -24,8 +24,8 @@ const (
 	ToRest Goal = "rest"
 )
 
-// direction returns which way a goal goes, empty where it does not matter.
-func (g Goal) direction() journal.Direction {
+// Direction returns which way a goal goes, empty where it does not matter.
+func (g Goal) Direction() journal.Direction {
 	switch g {
 	case ToNew:
 		return journal.Forward
@@ -45,6 +45,12 @@ type Policy struct {
 	Frozen, Budget time.Duration
 	// Rehearse stops before the switch, and undoes.
 	Rehearse bool
+	// Hold waits before the switch until somebody says that it may come.
+	Hold bool
+	// Keep goes on from the fence that another driver has left, whatever that one came to.
+	Keep bool
+	// Stay leaves the fence up when something fails, for a person to choose.
+	Stay bool
 	// Why is why nothing is to be left open, for the journal; for ToRest.
 	Why string
 }
@@ -100,7 +106,7 @@ func (r *rules) next(s State, p Policy) Action {
 func (r *rules) start(s State, p Policy) Action {
 	switch p.Goal {
 	case ToNew, ToOld:
-		if s.Live == from(p.Goal.direction()) {
+		if s.Live == from(p.Goal.Direction()) {
 			return Action{Kind: Do, Step: r.order[0]}
 		}
 	case ToFinish:
@@ -115,22 +121,28 @@ func (r *rules) start(s State, p Policy) Action {
 
 func (r *rules) run(s State, p Policy) Action {
 	fail := func(why string) Action { return Action{Kind: Fail, Step: s.Last.Step, Why: why} }
+	stop := fail
+	if p.Stay {
+		stop = func(why string) Action { return Action{Kind: Ask, Why: why} }
+	}
 	sw := s.Steps[journal.StepSwitch]
 	switch {
 	case p.Goal == ToFinish:
 		return Action{Kind: Ask, Why: "a cutover is open: " + s.Text() + ". Abort it first, or complete it"}
-	case p.Goal.direction() != s.Direction:
+	case p.Goal.Direction() != s.Direction:
 		if p.Why == "" {
 			p.Why = "asked for"
 		}
 		return fail(p.Why)
-	case sw.Mark == journal.MarkBegun && sw.Epoch < p.Epoch:
+	case sw.Mark == journal.MarkBegun && sw.Epoch < p.Epoch && !p.Keep:
 		// This driver's claim has waited for whatever was under way, and there is no record: it can never come.
-		return fail("the switch was begun and did not become durable")
+		return stop("the switch was begun and did not become durable")
 	case s.Fenced() && p.Frozen >= p.Budget:
-		return fail(fmt.Sprintf("writes have been stopped for %s, and may be for %s", p.Frozen.Round(time.Millisecond), p.Budget))
+		return stop(fmt.Sprintf("writes have been stopped for %s, and may be for %s", p.Frozen.Round(time.Millisecond), p.Budget))
+	case r.toRepeat(&s, p.Epoch) != "":
+		return Action{Kind: Undo, Step: r.toRepeat(&s, p.Epoch)}
 	}
-	step := r.following(s, p.Epoch)
+	step := r.following(s, p)
 	if step == journal.StepSwitch && p.Rehearse {
 		return fail(ErrRehearsed.Error())
 	}
@@ -139,17 +151,25 @@ func (r *rules) run(s State, p Policy) Action {
 
 // following is the first step that this epoch has not done. What an earlier driver found may not hold any more: with the fence
 // up it begins again there, else at the gates.
-func (r *rules) following(s State, epoch int64) journal.Step {
+func (r *rules) following(s State, p Policy) journal.Step {
 	i := 0
 	if s.Fenced() {
 		i = r.at(journal.StepFence)
 	}
 	for _, step := range r.order[i:] {
-		if done := s.Steps[step]; done.Mark != journal.MarkDone || done.Epoch < epoch {
+		if r.leavesOut(step, p) {
+			continue
+		}
+		if done := s.Steps[step]; done.Mark != journal.MarkDone || done.Epoch < p.Epoch {
 			return step
 		}
 	}
 	return journal.StepSwitch
+}
+
+// leavesOut reports whether a step is none of the wanted ones.
+func (r *rules) leavesOut(step journal.Step, p Policy) bool {
+	return step == journal.StepHold && !p.Hold && slices.Contains(r.optional, step)
 }
 
 // after goes on behind the switch, where there is no return: each step is tried even when another has failed, so that a broken
@@ -162,7 +182,7 @@ func (r *rules) after(s State, p Policy) Action {
 		}
 		done := s.Steps[step]
 		switch {
-		case done.Mark == journal.MarkDone:
+		case done.Mark == journal.MarkDone, r.leavesOut(step, p):
 			continue
 		case done.Mark != journal.MarkFailed || done.Epoch != p.Epoch:
 			return Action{Kind: Do, Step: step}
@@ -175,7 +195,7 @@ func (r *rules) after(s State, p Policy) Action {
 	if done := s.Steps[journal.StepDone]; done.Mark == journal.MarkFailed && done.Epoch == p.Epoch {
 		return Action{Kind: Ask, Step: journal.StepDone, Why: reason(done.Evidence)}
 	}
-	if len(failed) == 0 || s.returns() && p.Goal.direction() == opposite(s.Direction) {
+	if len(failed) == 0 || s.returns() && p.Goal.Direction() == opposite(s.Direction) {
 		return Action{Kind: Do, Step: journal.StepDone}
 	}
 	return Action{Kind: Ask, Why: fmt.Sprintf("the application lives on the %s side, but not all that follows was done: %s", s.Live, strings.Join(failed, "; "))}

@@ -39,6 +39,9 @@ type Reverse interface {
 type Drain interface {
 	// Drain returns when the target durably holds everything up to p, and with what it has applied.
 	Drain(ctx context.Context, p change.Position) (change.Mark, error)
+	// Still makes sure that nothing of the application stands in the source's log behind what is applied, up to p. What does is an error:
+	// it passed the fence. The target is prepared, so nothing is applied.
+	Still(ctx context.Context, p change.Position) error
 }
 
 // Proved is what the final proof compared.

@@ -357,6 +357,19 @@ func (x way) Drain(ctx context.Context, p change.Position) (change.Mark, error) 
 	return change.Mark{}, err
 }
 
+func (x way) Still(ctx context.Context, p change.Position) error {
+	at, err := strconv.Atoi(string(p))
+	if err != nil {
+		return err
+	}
+	return x.call(ctx, "still", func() error {
+		if x.w.applied[x.d] < at {
+			return fault.New(fault.Refused, "still", errors.New("somebody has written"), "")
+		}
+		return nil
+	})
+}
+
 // Prove compares nothing: nothing but the order of the steps must keep the two sides equal.
 func (x way) Prove(ctx context.Context) (p Proved, err error) {
 	return p, x.call(ctx, "proof", func() error {

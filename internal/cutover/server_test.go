@@ -20,6 +20,7 @@ type ends struct {
 	mu    sync.Mutex
 	calls []string
 	slow  time.Duration
+	begun func() // called when a drain begins
 }
 
 func (e *ends) note(what string) error {
@@ -52,12 +53,19 @@ func (p port) Prove(context.Context, change.Token) (change.Position, error) {
 func (p port) Lower(context.Context, change.Token) error { return p.note("lower") }
 
 func (p port) Drain(ctx context.Context, at change.Position) (change.Mark, error) {
+	if p.begun != nil {
+		p.begun()
+	}
 	select {
 	case <-time.After(p.slow):
 		return change.Mark{Position: at}, p.note("drain " + string(at))
 	case <-ctx.Done():
 		return change.Mark{}, context.Cause(ctx)
 	}
+}
+
+func (p port) Still(_ context.Context, at change.Position) error {
+	return p.note("still " + string(at))
 }
 
 func (p port) Prepare(context.Context, change.Token) error  { return p.note("prepare") }
@@ -94,9 +102,10 @@ func TestWithServer(t *testing.T) {
 	defer watching.Wait()
 	defer stop()
 
-	interrupted := &ends{slow: time.Hour}
 	ctx, cancel := context.WithCancelCause(t.Context())
-	time.AfterFunc(2*lease, func() { cancel(errors.New("a person gave up")) })
+	interrupted := &ends{slow: time.Hour, begun: func() {
+		time.AfterFunc(2*lease, func() { cancel(errors.New("a person gave up")) })
+	}}
 	if state, err := process("ann", interrupted).Run(ctx, cutover.ToNew); err == nil || !strings.Contains(err.Error(), "gave up") || state.Phase != cutover.Idle || state.Live != cutover.Old {
 		t.Errorf("an interrupted run ends as %s, %v", state.Text(), err)
 	}

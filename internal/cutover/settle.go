@@ -36,6 +36,7 @@ func (r *run) take(ctx context.Context, log *journal.Log) error {
 	r.claim, r.state, r.policy.Epoch = c, s, c.Epoch
 	if r.frozen.IsZero() && (s.Fenced() || s.Phase == Switched && s.Steps[journal.StepHooks].Mark == "") {
 		r.frozen = r.clock.Now().Add(-log.Now.Sub(s.Frozen))
+		r.counted = r.frozen
 	}
 	return nil
 }
@@ -124,7 +125,7 @@ func (r *run) entry(step journal.Step, m journal.Mark, what any) (journal.Entry,
 	ev, err := evidence(what)
 	dir := r.state.Direction
 	if r.state.Phase == Idle {
-		dir = r.policy.Goal.direction()
+		dir = r.policy.Goal.Direction()
 	}
 	if dir == "" {
 		dir = journal.Forward // finish

@@ -198,7 +198,7 @@ func TestMutants(t *testing.T) {
 	t.Parallel()
 	moved := func(step, before journal.Step) *rules {
 		o := slices.DeleteFunc(slices.Clone(order), func(s journal.Step) bool { return s == step })
-		return &rules{order: slices.Insert(o, slices.Index(o, before), step), undoable: undoable}
+		return &rules{order: slices.Insert(o, slices.Index(o, before), step), undoable: undoable, optional: optional}
 	}
 	for name, m := range map[string]struct {
 		rules *rules
@@ -214,7 +214,7 @@ func TestMutants(t *testing.T) {
 		"target not made passive again":         {flaws: flaws{noRestore: true}},
 		"armed after the switch":                {rules: moved(journal.StepArm, journal.StepReverse)},
 		"fence lowered after the switch":        {flaws: flaws{lower: true}},
-		"undone in the order of doing":          {rules: &rules{order: order, undoable: []journal.Step{journal.StepPrepare, journal.StepFence, journal.StepArm}}},
+		"undone in the order of doing":          {rules: &rules{order: order, undoable: []journal.Step{journal.StepPrepare, journal.StepFence, journal.StepArm}, optional: optional}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

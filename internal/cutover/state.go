@@ -62,6 +62,8 @@ type State struct {
 	Steps map[journal.Step]Progress `json:"steps,omitempty"`
 	// Frozen is when the attempt began to fence the source; zero before.
 	Frozen time.Time `json:"frozen"`
+	// Thawed is when the application could write again: the fence was lowered, or the other side was open and the hooks had been called; zero before.
+	Thawed time.Time `json:"thawed"`
 	// Why is why the attempt was, or is being, undone.
 	Why string `json:"why,omitempty"`
 	// Last is the last entry.
@@ -71,18 +73,22 @@ type State struct {
 // order is the order of the steps of a direction.
 var order = []journal.Step{
 	journal.StepGates, journal.StepArm, journal.StepIntent, journal.StepFence, journal.StepProve, journal.StepDrain, journal.StepProof,
-	journal.StepPrepare, journal.StepSwitch, journal.StepOpen, journal.StepHooks, journal.StepReverse, journal.StepValidate, journal.StepDone,
+	journal.StepPrepare, journal.StepHold, journal.StepSwitch, journal.StepOpen, journal.StepHooks, journal.StepReverse, journal.StepValidate,
+	journal.StepDone,
 }
 
 // undoable are the steps that leave something to undo, in the order of the steps.
 var undoable = []journal.Step{journal.StepArm, journal.StepFence, journal.StepPrepare}
 
+// optional are the steps that an attempt may leave out.
+var optional = []journal.Step{journal.StepHold}
+
 // rules are the machine: the order of the steps is data, so that tests can show what a wrong one does.
 type rules struct {
-	order, undoable []journal.Step
+	order, undoable, optional []journal.Step
 }
 
-var standard = &rules{order: order, undoable: undoable}
+var standard = &rules{order: order, undoable: undoable, optional: optional}
 
 func (r *rules) at(s journal.Step) int { return slices.Index(r.order, s) }
 
@@ -149,7 +155,7 @@ func (r *rules) apply(s *State, e journal.Entry) error {
 		if s.Live != from(e.Direction) {
 			return fmt.Errorf("the %s side is live already", s.Live)
 		}
-		s.Phase, s.Direction, s.Why, s.Frozen = Running, e.Direction, "", time.Time{}
+		s.Phase, s.Direction, s.Why, s.Frozen, s.Thawed = Running, e.Direction, "", time.Time{}, time.Time{}
 		s.Attempt++
 		s.Steps = map[journal.Step]Progress{}
 	}
@@ -202,7 +208,8 @@ func (r *rules) begun(s *State, e journal.Entry) error {
 	switch {
 	case s.Phase == Running && i <= sw:
 		for _, before := range r.order[:i] {
-			if s.Steps[before].Mark != journal.MarkDone {
+			mark := s.Steps[before].Mark
+			if mark != journal.MarkDone && (mark != "" || !slices.Contains(r.optional, before)) {
 				return fmt.Errorf("step %s is not done", before)
 			}
 		}
@@ -229,6 +236,7 @@ func (r *rules) done(s *State, e journal.Entry) error {
 		return fmt.Errorf("it has not begun")
 	}
 	s.note(e)
+	s.thaw(e)
 	switch {
 	case e.Step == journal.StepSwitch && s.Phase == Running:
 		s.Phase, s.Live = Switched, to(s.Direction)
@@ -241,6 +249,14 @@ func (r *rules) done(s *State, e journal.Entry) error {
 		return fmt.Errorf("it cannot end in phase %s", s.Phase)
 	}
 	return nil
+}
+
+// thaw notes when the other side is open and whoever had to know has been told.
+func (s *State) thaw(e journal.Entry) {
+	told := s.Steps[journal.StepHooks].Mark
+	if s.Phase == Switched && s.Thawed.IsZero() && s.Steps[journal.StepOpen].Mark == journal.MarkDone && (told == journal.MarkDone || told == journal.MarkFailed) {
+		s.Thawed = e.At
+	}
 }
 
 // returns reports whether the switch is complete as far as the way back needs it.
@@ -261,6 +277,7 @@ func (r *rules) failed(s *State, e journal.Entry) error {
 			return fmt.Errorf("it is decided: the %s side is live", s.Live)
 		}
 		s.note(e)
+		s.thaw(e)
 	default:
 		return fmt.Errorf("it cannot fail in phase %s", s.Phase)
 	}
@@ -268,17 +285,34 @@ func (r *rules) failed(s *State, e journal.Entry) error {
 }
 
 func (r *rules) undone(s *State, e journal.Entry) error {
-	if s.Phase != Undoing || r.toUndo(s) != e.Step {
-		return fmt.Errorf("what has to be undone next in phase %s is %q", s.Phase, r.toUndo(s))
+	due := r.toUndo(s)
+	if s.Phase == Running {
+		due = r.toRepeat(s, e.Epoch)
+	}
+	if s.Phase != Undoing && s.Phase != Running || due == "" || due != e.Step {
+		return fmt.Errorf("what has to be undone next in phase %s is %q", s.Phase, due)
 	}
 	s.note(e)
+	if e.Step == journal.StepFence {
+		s.Thawed = e.At
+	}
 	p := s.Steps[e.Step]
 	p.Touched = false
 	s.Steps[e.Step] = p
-	if r.toUndo(s) == "" {
+	if s.Phase == Undoing && r.toUndo(s) == "" {
 		s.Phase = Idle
 	}
 	return nil
+}
+
+// toRepeat is a step behind the fence that a driver before this epoch has left something of. It is undone before this one goes on from the
+// fence: to a target that is fit for the application nothing must be applied.
+func (r *rules) toRepeat(s *State, epoch int64) journal.Step {
+	step := r.toUndo(s)
+	if step == "" || !s.Fenced() || r.at(step) <= r.at(journal.StepFence) || s.Steps[step].Epoch >= epoch {
+		return ""
+	}
+	return step
 }
 
 // toUndo is the step to undo next: the last one that left something.
@@ -296,6 +330,19 @@ func (s *State) Fenced() bool {
 	return (s.Phase == Running || s.Phase == Undoing) && s.Steps[journal.StepFence].Touched
 }
 
+// Holds reports whether the attempt waits, with everything before its switch done, for somebody to say that it may come.
+func (s *State) Holds() bool {
+	return s.Phase == Running && s.Steps[journal.StepHold].Mark == journal.MarkBegun
+}
+
+// Stopped is for how long the last attempt has kept the application from writing, by the store's clock; 0 while it does, and when it never did.
+func (s *State) Stopped() time.Duration {
+	if s.Frozen.IsZero() || s.Thawed.IsZero() {
+		return 0
+	}
+	return s.Thawed.Sub(s.Frozen)
+}
+
 // Text says the state in one sentence for a person.
 func (s *State) Text() string {
 	live := "the application lives on the " + string(s.Live) + " side"
@@ -307,6 +354,9 @@ func (s *State) Text() string {
 		return live
 	case Running:
 		text := fmt.Sprintf("%s; a cutover %s is at step %s", live, s.Direction, s.Last.Step)
+		if s.Holds() {
+			text = fmt.Sprintf("%s; a cutover %s holds right before its switch", live, s.Direction)
+		}
 		if s.Fenced() {
 			text += ", and writes are stopped"
 		}

@@ -41,6 +41,9 @@ const (
 	StepProof Step = "proof"
 	// StepPrepare makes the target fit for an application: sequences, triggers, foreign keys.
 	StepPrepare Step = "prepare"
+	// StepHold waits, with everything before the switch done, until somebody says that it may come: other databases that move together
+	// with this one have to be as far. A cutover that moves alone does not have it.
+	StepHold Step = "hold"
 	// StepSwitch is the one durable record that opens the target. Before it everything is undone; after it nothing is.
 	StepSwitch Step = "switch"
 	// StepOpen opens a target that cannot be opened within the journal's transaction.

@@ -63,6 +63,13 @@ type SwitchOptions struct {
 	// Unproved leaves out the comparison of all rows: only those that change from the beginning on are compared. It is for coming back in a
 	// hurry.
 	Unproved bool
+	// Keep goes on from the fence of an attempt in this direction that another process has left with the fence up, instead of undoing it first. What that
+	// process had proved is lost with it: the sides are caught up and every row is compared, while both stand still, so that the freeze becomes as long
+	// as the comparison. Budget counts anew from the take-over and has to have room for it. An attempt that is being undone already is undone.
+	Keep bool
+	// Stay leaves the fence up when something fails between Held.Open and the switch, and in an attempt that Keep goes on with: it is for databases that
+	// move together, of which another may have opened meanwhile. A person then goes on with Keep, or undoes with Settle.
+	Stay bool
 }
 
 // DefaultLag is how far the replay may be behind when writes are to be stopped.
@@ -109,7 +116,7 @@ func (m *Migration) crossing(ctx context.Context, o SwitchOptions) (*crossing, e
 	}
 	c.driver = &cutover.Driver{
 		Journal: m.New.Journal(rec), Forward: c.forwardWay(), Back: c.backWay(), Finisher: finisher{c},
-		Who: m.Who, ID: rand.Text(), Budget: o.Budget, Rehearse: o.Rehearse, Events: m.Events,
+		Who: m.Who, ID: rand.Text(), Budget: o.Budget, Rehearse: o.Rehearse, Stay: o.Stay, Events: m.Events,
 	}
 	return c, nil
 }

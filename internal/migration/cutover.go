@@ -50,12 +50,9 @@ func (c *crossing) to(ctx context.Context, g cutover.Goal, side cutover.Side, f 
 	if log.Driven() || s.Phase == cutover.Finishing || s.Phase == cutover.Finished || s.Live == side {
 		return c.driver.Run(ctx, g) // which says so, or completes what follows the switch
 	}
-	if s.Phase != cutover.Idle {
-		if s, err = c.driver.Abort(ctx); err != nil {
-			return s, err
-		}
-	}
-	if err := c.ready(ctx, f, p); err != nil {
+	if c.o.Keep && s.Phase == cutover.Running && s.Fenced() && s.Direction == g.Direction() {
+		c.driver.Keep = func(ctx context.Context) error { return c.ready(ctx, f, p) }
+	} else if err := c.fresh(ctx, &s, f, p); err != nil {
 		return s, err
 	}
 	s, err = c.driver.Run(ctx, g)
@@ -63,6 +60,16 @@ func (c *crossing) to(ctx context.Context, g cutover.Goal, side cutover.Side, f 
 		return s, nil
 	}
 	return s, err
+}
+
+// fresh undoes what an earlier attempt has left, and makes both sides ready for another.
+func (c *crossing) fresh(ctx context.Context, s *cutover.State, f *feed, p *lastProof) (err error) {
+	if s.Phase != cutover.Idle {
+		if *s, err = c.driver.Abort(ctx); err != nil {
+			return err
+		}
+	}
+	return c.ready(ctx, f, p)
 }
 
 // ready follows, builds what had to wait for that, and compares every row.

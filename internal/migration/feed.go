@@ -49,6 +49,16 @@ func (f *feed) start(ctx context.Context) {
 	}()
 }
 
+// resume starts a feed again that was stopped. One that ended by itself stays ended.
+func (f *feed) resume(ctx context.Context) {
+	f.mu.Lock()
+	stopped := f.ended != nil && isClosed(f.ended) && f.err == nil
+	f.mu.Unlock()
+	if stopped {
+		f.start(ctx)
+	}
+}
+
 // stop ends the feed and returns when nothing of it is under way any more.
 func (f *feed) stop() {
 	f.mu.Lock()

@@ -2,9 +2,11 @@ package migration
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/cutover"
+	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/schema"
 )
 
@@ -124,7 +126,39 @@ type drain struct{ feed *feed }
 
 // Drain implements cutover.Drain.
 func (d drain) Drain(ctx context.Context, p change.Position) (change.Mark, error) {
+	d.feed.resume(ctx)
 	return d.feed.reach(ctx, p)
+}
+
+// Still implements cutover.Drain: it reads the log again, from what is applied on.
+func (d drain) Still(ctx context.Context, p change.Position) error {
+	const op = "look whether the fence has held"
+	log, tables := d.feed.log, make([]*change.Select, 0, len(d.feed.follower.Tables))
+	for _, t := range d.feed.follower.Tables {
+		tables = append(tables, t.Select)
+	}
+	return log.Stream(ctx, d.feed.last().Position, tables, func(ctx context.Context, feed change.Feed) error {
+		for {
+			if past, err := log.Includes(ctx, feed.Position(), p); past || err != nil {
+				return err
+			}
+			e, err := feed.Next(ctx)
+			if err != nil {
+				return err
+			}
+			var what string
+			switch e.Kind {
+			case change.EventRows:
+				what = fmt.Sprintf("rows of %s were written", e.Rows.Table.Table.Name)
+			case change.EventDDL:
+				what = fmt.Sprintf("%v were altered", e.DDL.Tables)
+			case change.EventBegin, change.EventCommit, change.EventIdle:
+				continue
+			}
+			return fault.New(fault.Refused, op, fmt.Errorf("%s while writes were stopped, in %s or before it", what, p),
+				"find out which account passes the fence (bascule db cutover --dry-run names those that it does not stop), then try again")
+		}
+	})
 }
 
 // stand is the end that will be opened. leave is the feed that has led to it.
