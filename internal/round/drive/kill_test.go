@@ -80,9 +80,11 @@ func TestKills(t *testing.T) {
 		s, r, b := newRound(t, store.Live, script())
 		dir := filepath.Dir(b.path)
 		done := make(chan struct{})
+		people, leave := context.WithCancel(t.Context())
 		go func() {
 			defer close(done)
 			say(t, s, r, round.Event{What: round.Go, Step: "go", Who: "bob"})
+			answer(people, s, r)
 		}()
 		for ended := false; !ended; {
 			ended = one(t, dir, killed < kills)
@@ -95,10 +97,31 @@ func TestKills(t *testing.T) {
 				}
 			}
 		}
+		leave()
 		<-done
 		judge(t, s, r, b)
 	}
 	t.Logf("%d kills in %d rounds, by the step that ran: %v", killed, rounds, at)
+}
+
+// answer says forward whenever a round asks: a driver has died when a part of its group was open.
+func answer(ctx context.Context, s *store.Store, r *store.Round) {
+	state, after := round.New(r.Script.Plan()), int64(0)
+	for ctx.Err() == nil {
+		entries, err := s.Entries(ctx, r.ID, after)
+		if err != nil {
+			return
+		}
+		for i := range entries {
+			after = entries[i].Seq
+			_ = state.Apply(entries[i].Event) // stateOf holds them against the plan
+		}
+		if state.Phase == round.PhaseAsking {
+			_, _ = s.Append(ctx, r.ID, after, 0, round.Event{What: round.Forward, Who: "bob"}) // or it has gone on meanwhile
+			continue
+		}
+		_ = s.Wait(ctx, r.ID, after)
+	}
 }
 
 // one runs one driver, and kills it after a while unless it ends before. It reports whether it ended.

@@ -268,7 +268,7 @@ func (x *run) inherited(ctx context.Context) {
 	}
 	for i := range x.plan.Steps {
 		step := &x.plan.Steps[i]
-		if step.Role != round.RoleClose || x.state.Steps[step.ID].Status != round.StatusDone || x.held[step.ID] || x.running[step.ID] != nil || !x.rested(step.ID) || !x.unopened(step.Database) {
+		if step.Role != round.RoleClose || x.state.Steps[step.ID].Status != round.StatusDone || x.held[step.ID] || x.running[step.ID] != nil || !x.rested(step.ID) || !x.unopened(step) {
 			continue
 		}
 		w := x.task(step, round.Do)
@@ -279,15 +279,22 @@ func (x *run) inherited(ctx context.Context) {
 	}
 }
 
-// unopened reports whether nobody has begun to open a database, or to no avail.
-func (x *run) unopened(db string) bool {
-	for _, t := range x.database(db) {
-		if t.Step.Role == round.RoleOpen {
-			st := x.state.Steps[t.Step.ID].Status
-			return st == round.StatusWaiting || st == round.StatusFailed
+// unopened reports whether nobody has begun to open a database, or to no avail, and of all of its group it is known whether they have opened.
+func (x *run) unopened(closed *round.Step) bool {
+	for i := range x.plan.Steps {
+		open := &x.plan.Steps[i]
+		if open.Role != round.RoleOpen {
+			continue
+		}
+		st := x.state.Steps[open.ID].Status
+		switch {
+		case open.Database == closed.Database && st != round.StatusWaiting && st != round.StatusFailed:
+			return false
+		case open.Group == closed.Group && open.Group != "" && (st == round.StatusUnsure || st == round.StatusRunning):
+			return false
 		}
 	}
-	return false
+	return true
 }
 
 // unseen lets somebody look again in a while.
