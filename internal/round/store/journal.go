@@ -30,16 +30,19 @@ func readEntries(ctx context.Context, t *tx, id string, after int64) ([]Entry, e
 	if _, err := decode(id, body); err != nil {
 		return nil, err
 	}
+	c := chain{id: id, hash: root(body)}
+	if after > 0 {
+		c.seq, c.hash = after-1, ""
+	}
+	if after > last {
+		return nil, c.broken(after, "is gone")
+	}
 	// Entry after comes too: the next one chains onto it.
 	rows, err := t.rows(ctx, `SELECT seq, at, epoch, event, hash FROM @entries WHERE round = $1 AND seq >= $2 ORDER BY seq`, id, after)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	c := chain{id: id, hash: root(body)}
-	if after > 0 {
-		c.seq, c.hash = after-1, ""
-	}
 	var entries []Entry
 	for rows.Next() {
 		e, err := c.next(rows)
@@ -53,7 +56,10 @@ func readEntries(ctx context.Context, t *tx, id string, after int64) ([]Entry, e
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
-	return entries, c.end(last, head)
+	if err := c.end(last, head); err != nil {
+		return nil, err
+	}
+	return entries, nil
 }
 
 // chain checks entries as they come.
@@ -95,10 +101,12 @@ func (c *chain) end(last int64, head string) error {
 		return c.broken(c.seq+1, "is gone")
 	case c.seq > last:
 		return c.broken(last+1, "was put there")
-	case c.hash != head && c.hash != "":
-		return c.broken(c.seq, "does not fit the round's last hash")
+	case c.hash == head:
+		return nil
+	case last == 0:
+		return fmt.Errorf("round %s does not fit its hash: %w", c.id, ErrChain)
 	}
-	return nil
+	return c.broken(c.seq, "does not fit the round's last hash")
 }
 
 // Append writes an event down as the round's next entry, durably, and returns it. after is the Seq of the last entry that the caller knows; where another

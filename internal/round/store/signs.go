@@ -14,21 +14,23 @@ func (s *Store) Sign(ctx context.Context, id, name string, body json.RawMessage)
 	if !json.Valid(body) {
 		return fault.New(fault.Internal, op, fmt.Errorf("its body is no JSON: %.80q", body), "")
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.patience)
-	defer cancel()
-	return s.fail(op, s.in(ctx, s.loose, nil, func(ctx context.Context, t *tx) error {
-		if s.dialect.hurry != "" {
-			if err := t.exec(ctx, s.dialect.hurry); err != nil {
-				return err
-			}
+	return s.bounded(ctx, op, func(ctx context.Context) error {
+		return s.in(ctx, s.loose, nil, func(ctx context.Context, t *tx) error { return sign(ctx, t, id, name, string(body)) })
+	})
+}
+
+func sign(ctx context.Context, t *tx, id, name, body string) error {
+	if hurry := t.s.dialect.hurry; hurry != "" {
+		if err := t.exec(ctx, hurry); err != nil {
+			return err
 		}
-		var there, now int64
-		if err := t.row(ctx, `SELECT seq, CLOCK FROM @rounds WHERE id = $1`, id).Scan(&there, &now); err != nil {
-			return none(err, "round", id)
-		}
-		return t.exec(ctx, `INSERT INTO @signs VALUES ($1, $2, $3, $4) ON CONFLICT (round, name) DO UPDATE SET at = excluded.at, body = excluded.body`,
-			id, name, s.clock(now), string(body))
-	}))
+	}
+	var there, now int64
+	if err := t.row(ctx, `SELECT seq, CLOCK FROM @rounds WHERE id = $1`, id).Scan(&there, &now); err != nil {
+		return none(err, "round", id)
+	}
+	return t.exec(ctx, `INSERT INTO @signs VALUES ($1, $2, $3, $4) ON CONFLICT (round, name) DO UPDATE SET at = excluded.at, body = excluded.body`,
+		id, name, t.s.clock(now), body)
 }
 
 // Signs returns the signs of life of a round by their names.

@@ -101,9 +101,25 @@ type work func(ctx context.Context, t *tx) error
 
 // view looks at one state of the store.
 func (s *Store) view(ctx context.Context, op string, do work) error {
-	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	return s.bounded(ctx, op, func(ctx context.Context) error { return s.in(ctx, s.read, &s.dialect.looks, do) })
+}
+
+// bounded calls do with a limited time, and gives its error a class and a hint. What ends with ctx says so.
+func (s *Store) bounded(ctx context.Context, op string, do func(context.Context) error) error {
+	limited, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
-	return s.fail(op, s.in(ctx, s.read, &s.dialect.looks, do))
+	err := do(limited)
+	if _, _, ours := verdict(err); err == nil || ours {
+		return s.fail(op, err)
+	}
+	// A driver may say of an interrupted call what it likes.
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", op, ctx.Err())
+	}
+	if limited.Err() != nil {
+		err = fmt.Errorf("no answer within %s: %w", s.patience, limited.Err())
+	}
+	return s.fail(op, err)
 }
 
 // in carries do out in a transaction and ends it. Where the commit fails, what became of it is open: the error is a *commitError.
@@ -124,12 +140,16 @@ func (s *Store) in(ctx context.Context, db *sql.DB, opts *sql.TxOptions, do work
 
 // change carries do out durably. Where the answer to the commit is lost, landed says whether it is there; nil where the same call again does no harm.
 func (s *Store) change(ctx context.Context, op string, do work, landed func(ctx context.Context, t *tx) (bool, error)) error {
-	bound, cancel := context.WithTimeout(ctx, s.patience)
-	defer cancel()
-	err := s.in(bound, s.write, nil, do)
-	lost, ok := errors.AsType[*commitError](err)
-	if !ok || landed == nil {
-		return s.fail(op, err)
+	var lost *commitError
+	err := s.bounded(ctx, op, func(ctx context.Context) error {
+		err := s.in(ctx, s.write, nil, do)
+		if landed != nil && errors.As(err, &lost) {
+			return nil
+		}
+		return err
+	})
+	if lost == nil {
+		return err
 	}
 	return s.settle(ctx, op, lost, landed)
 }

@@ -1,42 +1,51 @@
 package store
 
 import (
-	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
-	"time"
 
 	"github.com/bascule/bascule/internal/round"
 	"github.com/bascule/bascule/internal/servertest"
 )
 
-// kinds are the two dialects. url makes a place for a store that is not there yet.
-var kinds = []struct {
-	name string
-	url  func(t *testing.T) string
-}{
-	{"SQLite", sqliteURL},
-	{"PostgreSQL", postgresURL},
+// tests run on both dialects, each on two Stores of one new place.
+var tests = map[string]func(t *testing.T, a, b *Store){
+	"Numbers":              testNumbers,
+	"RoundsAreOldestFirst": testRoundsAreOldestFirst,
+	"CreateAtOnce":         testCreateAtOnce,
+	"NoSuchRound":          testNoSuchRound,
+	"Signs":                testSigns,
+	"Tokens":               testTokens,
+	"AppendAtOnce":         testAppendAtOnce,
+	"Behind":               testBehind,
+	"Tampering":            testTampering,
+	"TamperedRound":        testTamperedRound,
+	"Wait":                 testWait,
+	"Cancelled":            testCancelled,
+	"Lease":                testLease,
+	"ClaimAtOnce":          testClaimAtOnce,
+	"ClockJumps":           testClockJumps,
 }
 
-func sqliteURL(t *testing.T) string {
-	t.Helper()
-	return filepath.Join(t.TempDir(), "a folder", "rounds?.db")
-}
-
-func postgresURL(t *testing.T) string {
-	t.Helper()
-	return servertest.Postgres15(t).Database(t)
-}
-
-// each runs a test on both dialects, on two Stores of one place.
-func each(t *testing.T, test func(t *testing.T, a, b *Store)) {
-	t.Helper()
-	for _, k := range kinds {
-		t.Run(k.name, func(t *testing.T) {
-			url := k.url(t)
-			test(t, open(t, url), open(t, url))
+func TestSQLite(t *testing.T) {
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "a folder", "rounds?#%41.db")
+			test(t, open(t, path), open(t, "sqlite:"+path))
 		})
+	}
+}
+
+func TestPostgres(t *testing.T) {
+	for _, server := range servertest.Targets(t) {
+		url := server.Database(t)
+		for name, test := range tests {
+			t.Run(server.Name+"/"+name, func(t *testing.T) {
+				server.Exec(t, url, "DROP SCHEMA IF EXISTS bascule_rounds CASCADE")
+				test(t, open(t, url), open(t, strings.Replace(url, "postgres:", "postgresql:", 1)))
+			})
+		}
 	}
 }
 
@@ -83,37 +92,4 @@ func entries(t *testing.T, s *Store, id string, after int64) []Entry {
 		t.Fatal(err)
 	}
 	return es
-}
-
-func TestSmoke(t *testing.T) {
-	each(t, func(t *testing.T, a, b *Store) {
-		r := create(t, a)
-		if r.ID != "preprod-1" || r.Number != 1 || r.Began.IsZero() {
-			t.Fatalf("%+v", r)
-		}
-		h, err := a.Claim(t.Context(), r.ID, "ada", time.Minute, false)
-		if err != nil || !h.Holds() || h.Epoch != 1 {
-			t.Fatalf("%+v, %v", h, err)
-		}
-		mustAppend(t, a, r.ID, 0, 1, round.Event{What: round.Started, Step: "copy"})
-		mustAppend(t, b, r.ID, 1, 0, round.Event{What: round.Noted, Who: "ben", Reason: "slow <&>"})
-		if es := entries(t, a, r.ID, 0); len(es) != 2 || es[1].Event.Reason != "slow <&>" {
-			t.Fatalf("%+v", es)
-		}
-		if es := entries(t, a, r.ID, 1); len(es) != 1 {
-			t.Fatalf("%+v", es)
-		}
-		if h, err := b.Claim(t.Context(), r.ID, "ben", time.Minute, false); !errors.Is(err, ErrHeld) || h.Who != "ada" {
-			t.Fatalf("%+v, %v", h, err)
-		}
-		if err := a.Sign(t.Context(), r.ID, "shop", []byte(`{"lag":1}`)); err != nil {
-			t.Fatal(err)
-		}
-		if err := a.Renew(t.Context(), r.ID, 1, time.Minute); err != nil {
-			t.Fatal(err)
-		}
-		if err := a.Release(t.Context(), r.ID, 1); err != nil {
-			t.Fatal(err)
-		}
-	})
 }
