@@ -70,6 +70,9 @@ type SwitchOptions struct {
 	// Stay leaves the fence up when something fails between Held.Open and the switch, and in an attempt that Keep goes on with: it is for databases that
 	// move together, of which another may have opened meanwhile. A person then goes on with Keep, or undoes with Settle.
 	Stay bool
+	// Meet, if set, is called when every row was compared and the changes since are known, before writes are stopped. It returns when the other databases that
+	// move together are as far, so that none of them waits for another with its writes stopped. Its error is one of the attempt.
+	Meet func(ctx context.Context) error
 }
 
 // DefaultLag is how far the replay may be behind when writes are to be stopped.

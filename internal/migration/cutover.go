@@ -69,7 +69,13 @@ func (c *crossing) fresh(ctx context.Context, s *cutover.State, f *feed, p *last
 			return err
 		}
 	}
-	return c.ready(ctx, f, p)
+	if err := c.ready(ctx, f, p); err != nil || c.o.Meet == nil {
+		return err
+	}
+	if err := c.phase("wait for the others", func() error { return c.o.Meet(ctx) }); err != nil {
+		return err
+	}
+	return c.settled(ctx, p) // the others may have taken long
 }
 
 // ready follows, builds what had to wait for that, and compares every row.
@@ -86,6 +92,11 @@ func (c *crossing) ready(ctx context.Context, f *feed, p *lastProof) error {
 	if err := c.compared(ctx, p); err != nil {
 		return err
 	}
+	return c.settled(ctx, p)
+}
+
+// settled compares what has changed until that takes little time.
+func (c *crossing) settled(ctx context.Context, p *lastProof) error {
 	return c.phase("compare what changed", func() error {
 		_, err := p.Settle(ctx)
 		return err

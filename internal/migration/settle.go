@@ -44,6 +44,19 @@ func (m *Migration) Settle(ctx context.Context, o SwitchOptions) (cutover.State,
 	}
 }
 
+// Undriven is Where once nobody drives a cutover any more: it waits until the driver's lease has run out, for as long as ctx lives.
+func (m *Migration) Undriven(ctx context.Context) (cutover.State, error) {
+	c, err := m.crossing(ctx, SwitchOptions{})
+	if err != nil {
+		return cutover.State{}, err
+	}
+	defer c.close()
+	if err := c.undriven(ctx); err != nil {
+		return cutover.State{}, err
+	}
+	return m.Where(ctx)
+}
+
 // undriven waits until nobody drives.
 func (c *crossing) undriven(ctx context.Context) error {
 	told := ""
