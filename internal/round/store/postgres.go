@@ -150,7 +150,7 @@ func judgePostgres(place string, err error) (class fault.Class, hint string, ok 
 		return fault.Login, "name the server's CA with sslrootcert=FILE, and the host as its certificate does", true
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded) && !refused:
 		return "", "", false
-	case refused || network, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, driver.ErrBadConn),
+	case refused || network, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, driver.ErrBadConn), errors.Is(err, pgconn.ErrConnClosed),
 		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return fault.Connect, "check that the server of " + place + " can be reached" + again, true
 	}

@@ -26,6 +26,7 @@ var tests = map[string]func(t *testing.T, a, b *Store){
 	"Lease":                testLease,
 	"ClaimAtOnce":          testClaimAtOnce,
 	"ClockJumps":           testClockJumps,
+	"RoundTrip":            testRoundTrip,
 }
 
 func TestSQLite(t *testing.T) {
