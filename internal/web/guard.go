@@ -38,7 +38,7 @@ func (s *server) guard(next http.Handler) http.Handler {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		if !s.named(r.Host) {
-			s.deny(w, http.StatusMisdirectedRequest, "this server does not answer to the name "+r.Host, "name it with --host, or call it by its address")
+			s.deny(w, http.StatusMisdirectedRequest, "this server does not answer to the name "+r.Host, "call it by the name that it has in bascule.yaml, or, on its own machine, as localhost")
 			return
 		}
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -55,7 +55,7 @@ func (s *server) guard(next http.Handler) http.Handler {
 // named reports whether a Host header names this server: the loopback, or one of its names. So a page of another site whose name leads here reads nothing.
 func (s *server) named(hostport string) bool {
 	host := hostOf(hostport)
-	return loopback(host) || slices.ContainsFunc(s.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
+	return loopback(host) || slices.ContainsFunc(s.Hosts, func(h string) bool { return h == AnyHost || strings.EqualFold(h, host) })
 }
 
 func hostOf(hostport string) string {

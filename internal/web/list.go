@@ -102,7 +102,7 @@ func (s *server) sights(ctx context.Context) (all []*sight, broken []brokenRound
 	for i := range rounds {
 		a, err := s.watch(rounds[i].ID).glance(ctx)
 		switch {
-		case fault.ClassOf(err) == fault.Data:
+		case err != nil && (fault.ClassOf(err) == fault.Data || errors.Is(err, store.ErrChain)):
 			broken = append(broken, brokenRound{&rounds[i], err})
 		case err != nil:
 			return nil, nil, err
@@ -121,7 +121,7 @@ func (a *sight) line() roundView {
 		Steps: len(a.Steps), Open: len(a.Open),
 	}
 	for i := range a.Waits {
-		v.Waits = append(v.Waits, waitView{Step: a.Waits[i].Step, For: a.Waits[i].For, What: a.Waits[i].What, Since: ms(a.Waits[i].Since)})
+		v.Waits = append(v.Waits, waitView{Step: a.Waits[i].Step, For: somebody(a.Waits[i].For), What: a.Waits[i].What, Since: ms(a.Waits[i].Since)})
 	}
 	databases := map[string]bool{}
 	for i := range a.Steps {

@@ -121,7 +121,10 @@ func (s *scene) tell(script string) *scene {
 		s.set(func() { s.at = s.at.Add(d) })
 		what, step, _ := strings.Cut(rest, ": ")
 		for _, id := range s.steps(r, step) {
-			e := round.Event{What: round.What(what), Step: id, Who: "ann", Reason: text, Evidence: text}
+			e := round.Event{What: round.What(what), Step: id, Who: "ann", Reason: text}
+			if e.What == round.Done {
+				e.Reason, e.Evidence = "", text
+			}
 			if who, of, ok := strings.Cut(what, " says "); ok {
 				e.Who, e.What = who, round.What(of)
 			}

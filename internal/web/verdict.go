@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/bascule/bascule/internal/platform"
 	"github.com/bascule/bascule/internal/round"
 )
 
@@ -55,6 +56,8 @@ func (a *sight) verdict() verdict {
 		return verdict{levelWait, "Paused: nothing new starts"}
 	case len(a.Waits) > 0:
 		return verdict{levelWait, waits(a)}
+	case a.Frozen:
+		return verdict{levelFine, "On its way, with writes stopped"}
 	default:
 		return verdict{levelFine, "On its way"}
 	}
@@ -79,11 +82,23 @@ func (a *sight) late() bool {
 
 func waits(a *sight) string {
 	first := &a.Waits[0]
-	text := fmt.Sprintf("Waiting for %s: %s", first.For, first.What)
+	text := fmt.Sprintf("Waiting for %s: %s", somebody(first.For), first.What)
 	if n := len(a.Waits) - 1; n > 0 {
 		text += fmt.Sprintf(", and for %d more", n)
 	}
 	return text
+}
+
+// somebody names who is waited for: a role stands for whoever has it.
+func somebody(who string) string {
+	switch platform.Role(who) {
+	case platform.RoleOperate:
+		return "an operator"
+	case platform.RoleApprove:
+		return "an approver"
+	default:
+		return who
+	}
 }
 
 func (a *sight) named(s round.Status) (ids []string) {

@@ -21,6 +21,7 @@ const (
 	sectionTables    = "tables"    // by database/table: rows, bytes, done
 	sectionEntries   = "entries"   // by number: the last ones
 	sectionFindings  = "findings"  // by number: the notes among the entries
+	sectionLosses    = "losses"    // by database: what its plan found, losses among it
 	sectionStore     = "store"     // "trouble", while the store cannot be read
 )
 
@@ -142,7 +143,7 @@ func (w *watch) document(ctx context.Context) (document, error) {
 	d.put(sectionHead, sectionHead, a.head())
 	for i := range a.Waits {
 		x := &a.Waits[i]
-		d.put(sectionWaits, strconv.Itoa(i), waitView{x.Step, x.For, x.What, ms(x.Since), x.Command, a.waitActs(x)})
+		d.put(sectionWaits, strconv.Itoa(i), waitView{x.Step, somebody(x.For), x.What, ms(x.Since), x.Command, a.waitActs(x)})
 	}
 	for i := range a.Steps {
 		s := &a.Steps[i]

@@ -22,9 +22,12 @@ type databaseView struct {
 	Step   round.StepID `json:"step,omitempty"`
 	Status round.Status `json:"status,omitempty"`
 	// The rest is its last sign of life, from At; nothing of it is known where At is 0.
-	At       int64    `json:"at,omitempty"`
-	Live     bool     `json:"live,omitempty"` // a step or a keeper works on it: signs should be young
-	Lag      *int64   `json:"lag,omitempty"`  // milliseconds
+	At int64 `json:"at,omitempty"`
+	// Live says that a step works on it, or that its other side follows: signs should be young.
+	Live     bool     `json:"live,omitempty"`
+	Trouble  string   `json:"trouble,omitempty"`
+	Figure   string   `json:"figure,omitempty"` // what the last proof said
+	Lag      *int64   `json:"lag,omitempty"`    // milliseconds
 	Behind   *int64   `json:"behind,omitempty"`
 	Rate     *float64 `json:"rate,omitempty"`
 	Position string   `json:"position,omitempty"`
@@ -40,7 +43,9 @@ type signBody struct {
 	Behind   *int64   `json:"lag_bytes"`
 	Rate     *float64 `json:"rows_per_second"`
 	Position string   `json:"applied_position"`
-	Side     string   `json:"side"`
+	Proof    string   `json:"proof"`
+	Trouble  string   `json:"trouble"`
+	Findings []string `json:"findings"`
 	Tables   []struct {
 		Name  string `json:"name"`
 		Rows  int64  `json:"rows"`
@@ -76,7 +81,8 @@ func (a *sight) databases(d document) {
 		v.Freeze = stretched(a.Freezes[name], v.Side == "none", a.Now)
 		if sign, ok := a.Signs[name]; ok {
 			v.sign(d, name, &sign)
-			v.Live = a.Ended.IsZero()
+			works := v.Status == round.StatusRunning || v.Status == round.StatusUndoing
+			v.Live = v.At != 0 && a.Ended.IsZero() && (works || v.Lag != nil && v.Side != "none")
 		}
 		d.put(sectionDatabases, name, v)
 	}
@@ -105,6 +111,10 @@ func (v *databaseView) sign(d document, name string, s *store.Sign) {
 		return // of another version: nothing is known
 	}
 	v.At, v.Behind, v.Rate, v.Position, v.Tables = ms(s.At), b.Behind, b.Rate, b.Position, len(b.Tables)
+	v.Trouble, v.Figure = b.Trouble, b.Proof
+	if len(b.Findings) > 0 {
+		d.put(sectionLosses, name, b.Findings)
+	}
 	if b.Lag != nil {
 		lag := time.Duration(*b.Lag).Milliseconds()
 		v.Lag = &lag

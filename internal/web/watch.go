@@ -156,3 +156,13 @@ func (w *watch) glance(ctx context.Context) (*sight, error) {
 	}
 	return w.look(ctx)
 }
+
+// journal returns all entries, as far as they are now. They are shared, and never changed.
+func (w *watch) journal(ctx context.Context) ([]store.Entry, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.read(ctx); err != nil {
+		return nil, err
+	}
+	return w.entries, nil
+}

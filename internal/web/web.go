@@ -58,11 +58,15 @@ type Options struct {
 	Readonly bool
 	Version  string
 	// Hosts are names, without a port, by which clients call this server beside those of the loopback. When there are any, other machines reach it, maybe through
-	// a proxy on this one: then nobody sees anything without a token.
+	// a proxy on this one: then nobody sees anything without a token. AnyHost is every name: since all need a token then, and browsers keep a session for the
+	// name that it was begun under, a strange name shows nothing.
 	Hosts []string
 	// Past returns past durations for estimates; nil for none. It is asked once a minute.
 	Past func(ctx context.Context) ([]account.Past, error)
 }
+
+// AnyHost among Options.Hosts answers to every name.
+const AnyHost = "*"
 
 // server is one dashboard.
 type server struct {
@@ -110,6 +114,7 @@ func (s *server) handler() http.Handler {
 	mux.HandleFunc("GET /api/rounds", s.reading(s.list))
 	mux.HandleFunc("GET /api/events", s.reading(s.listEvents))
 	mux.HandleFunc("GET /api/history", s.reading(s.history))
+	mux.HandleFunc("GET /api/history.svg", s.reading(s.historyPicture))
 	mux.HandleFunc("GET /api/rounds/{id}", s.reading(s.round))
 	mux.HandleFunc("GET /api/rounds/{id}/events", s.reading(s.roundEvents))
 	mux.HandleFunc("GET /api/rounds/{id}/entries", s.reading(s.entries))

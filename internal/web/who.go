@@ -61,7 +61,7 @@ func (s *server) who(r *http.Request) (*person, error) {
 	if s.here(r) {
 		return &person{roles: []platform.Role{platform.RoleView}}, nil
 	}
-	return nil, fault.New(fault.Login, "show the rounds", errNobody, "sign in with a token; bascule token create makes one")
+	return nil, fault.New(fault.Login, "show the rounds", errNobody, "sign in with a token; bascule token add makes one")
 }
 
 // here reports whether a request comes from this machine itself, and not through a proxy on it.
@@ -94,13 +94,13 @@ func (s *server) byHash(r *http.Request, hash string) (*person, error) {
 	now := s.Now()
 	switch {
 	case errors.Is(err, store.ErrNone):
-		return nil, fault.New(fault.Login, op, fmt.Errorf("%w: there is no such token", errNobody), "bascule token create makes one")
+		return nil, fault.New(fault.Login, op, fmt.Errorf("%w: there is no such token", errNobody), "bascule token add makes one")
 	case err != nil:
 		return nil, err
 	case !t.Revoked.IsZero():
-		return nil, fault.New(fault.Login, op, fmt.Errorf("%w: token %s was revoked", errNobody, t.ID), "bascule token create makes another")
+		return nil, fault.New(fault.Login, op, fmt.Errorf("%w: token %s was revoked", errNobody, t.ID), "bascule token add makes another")
 	case !t.Expires.IsZero() && !now.Before(t.Expires):
-		return nil, fault.New(fault.Login, op, fmt.Errorf("%w: token %s has expired", errNobody, t.ID), "bascule token create makes another")
+		return nil, fault.New(fault.Login, op, fmt.Errorf("%w: token %s has expired", errNobody, t.ID), "bascule token add makes another")
 	}
 	p := &person{name: t.Person}
 	if s.Platform == nil {

@@ -122,7 +122,8 @@ async function answer() {
   if (walk.pictures) await page.screenshot({ path: `${walk.pictures}/walk-freeze-phone.png` });
 
   // The Gantt's rows open by the keyboard.
-  await press(page, "▸close orders");
+  await press(page, "▸close");
+  await press(page, "▸orders");
   await page.getByText("open the old side").first().waitFor();
 
   // The server goes away and comes back as another process; meanwhile something happened.

@@ -1,5 +1,6 @@
 // What people say: a dialog that says what will happen, and one request.
 import { announce, el } from "./dom.js";
+import { capital } from "./time.js";
 
 let me = { roles: [] };
 
@@ -19,8 +20,6 @@ async function post(path, body) {
   const said = await answer.json().catch(() => ({ error: `the server answered ${answer.status}` }));
   throw new Error(said.hint ? `${said.error}. ${capital(said.hint)}.` : said.error);
 }
-
-const capital = (s) => s.charAt(0).toUpperCase() + s.slice(1);
 
 // ask shows a dialog with fields and does what is wanted with them; an error stays in the dialog.
 function ask({ title, text, fields, button, danger, send }) {
@@ -111,7 +110,7 @@ function button(name, round, step, context) {
   return el("button", {
     type: "button", class: a.danger ? "danger" : main ? "main" : "", "data-act": name,
     onclick: () => ask({
-      title: step ? `${a.label}: ${step}` : a.label, text: a.turning ? context?.turning || "" : a.text, fields: a.fields, button: a.label, danger: a.danger,
+      title: step ? `${a.label}: ${step}` : a.label, text: a.turning ? capital(context?.turning || "") : a.text, fields: a.fields, button: a.label, danger: a.danger,
       send: async (values) => {
         await post(`/api/rounds/${encodeURIComponent(round)}/${name}`, step ? { step, ...values } : values);
         announce(`${a.label}: written into the journal`);
@@ -122,7 +121,7 @@ function button(name, round, step, context) {
 
 export function signIn() {
   ask({
-    title: "Sign in", text: "With the token that bascule token create printed for you. The browser keeps you signed in for 12 hours.",
+    title: "Sign in", text: "With the token that bascule token add printed for you. The browser keeps you signed in for 12 hours.",
     fields: [{ name: "token", label: "Token", secret: true }], button: "Sign in",
     send: async (values) => {
       await post("/api/login", values);

@@ -53,15 +53,15 @@ export function databasesPart() {
     const cell = columns.map((c, i) => (i === 0 ? null : el("td", { "data-label": c })));
     const inner = el("td", { colspan: columns.length, id: `tables-${++ids}` }), more = el("tr", { class: "tables" }, inner);
     more.hidden = true;
-    const sub = el("span", { class: "quiet" });
+    const sub = el("span", { class: "quiet" }), trouble = el("span", { class: "warned" });
     const head = el("button", { type: "button", class: "link", "aria-expanded": "false", "aria-controls": inner.id, onclick: () => {
       const open = head.getAttribute("aria-expanded") !== "true";
       head.setAttribute("aria-expanded", String(open));
       show(more, open);
       if (open) tables(name, inner);
     } }, name);
-    const e = el("tr", {}, el("th", { scope: "row" }, head, sub), cell.slice(1));
-    Object.assign(e, { cell, sub, more, inner, head });
+    const e = el("tr", {}, el("th", { scope: "row" }, head, sub, trouble), cell.slice(1));
+    Object.assign(e, { cell, sub, trouble, more, inner, head });
     e.tick = () => {
       const d = s.databases[name];
       if (!d) return;
@@ -79,13 +79,16 @@ export function databasesPart() {
     const d = s.databases[name];
     if (!same(e, d)) {
       say(e.sub, [d.group && `group ${d.group}`, d.status && d.status !== "done" ? `${d.step}: ${d.status}` : ""].filter(Boolean).join(", "));
+      say(e.trouble, d.trouble ? `! ${d.trouble}` : "");
       say(e.cell[1], sides[d.side]);
       say(e.cell[2], d.lag === undefined ? "—" : duration(d.lag) + (s.head.head.max_lag && d.lag > s.head.head.max_lag ? " !" : ""));
       say(e.cell[3], d.behind === undefined ? "—" : bytes(d.behind));
       say(e.cell[4], d.rate === undefined ? "—" : count(Math.round(d.rate)));
       say(e.cell[5], d.tables ? `${count(d.done || 0)} of ${count(d.tables)}` : "—");
       e.cell[5].title = d.rows ? `${count(d.rows)} rows, ${bytes(d.bytes)}` : "";
-      say(e.cell[7], proofs[d.proof] || "not yet");
+      say(e.cell[7], d.figure === "differs" ? "! differs" : proofs[d.proof] || "not yet");
+      e.cell[7].title = d.figure || "";
+      e.cell[7].classList.toggle("warned", d.figure === "differs");
     }
     e.tick();
   }

@@ -16,7 +16,7 @@ export function listPage(main, refused) {
     }
     keyed(groups, [...by.keys()], environment, (e, name) => {
       const env = s.environments?.[name], ids = by.get(name);
-      say(e.about, [env?.production ? "production" : "", env?.databases ? `${env.databases} databases` : "", env?.zone || "", ids.length ? "" : "no round yet"].filter(Boolean).join(", "));
+      say(e.about, [env?.production ? "production" : "", env?.databases ? `${env.databases} ${env.databases === 1 ? "database" : "databases"}` : "", env?.zone || "", ids.length ? "" : "no round yet"].filter(Boolean).join(", "));
       keyed(e.list, ids, card, fill);
     });
     const all = Object.values(s.rounds || {}), going = all.filter((r) => !r.ended), stopped = going.filter((r) => r.freeze.from);
@@ -43,7 +43,7 @@ export function listPage(main, refused) {
     say(e.mark, marks[r.verdict.level]);
     say(e.phase, `${kindName[r.kind] ? `${kindName[r.kind]}, ` : ""}${r.phase}`);
     say(e.text, r.verdict.text);
-    if (!same(e.waits, r.waits)) e.waits.replaceChildren(...(r.waits || []).slice(0, 4).map((w) => el("li", {}, el("strong", {}, w.for), `: ${w.what}`, w.step ? ` (${w.step})` : "", w.since ? [", since ", time(w.since)] : "")));
+    if (!same(e.waits, r.waits)) e.waits.replaceChildren(...(r.waits || []).slice(0, 4).map((w) => el("li", {}, el("strong", {}, w.for), `: ${w.what}`, w.step ? ` (${w.step})` : "", w.since ? [", since ", time(w.since, { zone: r.zone })] : "")));
     e.round = r;
     tickOne(e);
     if (told[id] && told[id] !== r.phase) announce(`${id} is ${r.phase}`);
@@ -52,7 +52,7 @@ export function listPage(main, refused) {
 
   function tickOne(e) {
     const r = e.round, frozen = stretch(r.freeze);
-    const began = same(e.facts, r.began) ? e.facts.firstElementChild : time(r.began);
+    const began = same(e.facts, r.began) ? e.facts.firstElementChild : time(r.began, { zone: r.zone });
     const rest = [
       `${r.ended ? "took" : "for"} ${duration(Math.floor(((r.ended || now()) - r.began) / 1000) * 1000)}`,
       Math.abs(r.drift) >= 1000 ? `${duration(Math.abs(r.drift))} ${r.drift > 0 ? "late" : "early"}` : "",

@@ -28,6 +28,7 @@ export class Live {
     } catch (e) {
       if (!(e instanceof TypeError && /fetch/i.test(e.message))) console.error(e); // an unreachable server is no mistake of the page
       this.why = e.message;
+      if (!this.sections.head && !this.sections.rounds) this.refused(0, { error: e.message, hint: "This page tries again by itself." });
       this.again = setTimeout(() => this.load(), this.wait);
       this.wait = Math.min(this.wait * 2, 10000);
       this.look(true);
@@ -74,7 +75,7 @@ export class Live {
     let text = "";
     if (trouble) text = `The server cannot read the rounds, so this may be old: ${trouble.error}`;
     else if (this.lost || failed || this.why || quiet > silence) {
-      text = quiet < 3000 && !this.why ? "" : `No news for ${duration(quiet)}: what you see may be old. Trying to reach the server.`;
+      text = quiet < 3000 && !this.why ? "" : `No news for ${duration(quiet)}: what you see may be old. ${this.lost || !this.why ? "Trying to reach the server." : this.why}`;
     }
     say(e, text);
     document.documentElement.classList.toggle("old", text !== "");

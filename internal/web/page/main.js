@@ -10,7 +10,7 @@ const main = document.getElementById("main");
 
 // refused shows what the server does not show.
 function refused(status, said) {
-  const parts = [el("h1", {}, status === 404 ? "There is no such round" : "Nothing to see yet"), el("p", {}, said.error)];
+  const parts = [el("h1", {}, status === 404 ? "There is no such round" : status === 401 ? "Sign in" : status ? "Not for you" : "The rounds cannot be read"), el("p", {}, said.error)];
   if (said.hint) parts.push(el("p", { class: "quiet" }, said.hint));
   if (status === 401) parts.push(el("button", { type: "button", class: "main", onclick: signIn }, "Sign in"));
   else parts.push(el("p", {}, el("a", { href: "/" }, "All rounds")));

@@ -4,7 +4,7 @@ import { databasesPart } from "./databases.js";
 import { announce, el, keyed, same, say, show } from "./dom.js";
 import { ganttPart } from "./gantt.js";
 import { Live } from "./live.js";
-import { duration, everySecond, hasZone, now, rough, setZone, stretch, time, zoneName } from "./time.js";
+import { capital, duration, everySecond, hasZone, now, rough, setZone, stretch, time, zoneName } from "./time.js";
 import { notesPart, timelinePart } from "./timeline.js";
 
 export const marks = { fine: "✓", wait: "…", warn: "!", alert: "!!", over: "■" };
@@ -130,7 +130,7 @@ function headPart(id) {
     }
     const acts = (h.acts || []).filter((a) => a !== "forward" || h.phase === "asking");
     if (!same(turning, h.turning, acts)) {
-      turning.replaceChildren(el("h2", {}, "Turning back now"), el("p", {}, h.turning), el("div", { class: "buttons" }, buttons([...acts, "note"], id, "", h)));
+      turning.replaceChildren(el("h2", {}, "Turning back now"), el("p", {}, capital(h.turning)), el("div", { class: "buttons" }, buttons([...acts, "note"], id, "", h)));
     }
   }
   return { element, update, name: "State" };

@@ -51,7 +51,7 @@ const dayOf = { weekday: "short", day: "numeric", month: "short" };
 export const day = (ms) => format(ms, zoneName(), { ...dayOf, year: "numeric" });
 
 function drawTime(e) {
-  const ms = e.ms, in_ = zoneName();
+  const ms = e.ms, in_ = utc ? "UTC" : e.zone || zone;
   let text = format(ms, in_, e.seconds ? secondsOf : clockOf);
   if (e.dated && format(ms, in_, dayOf) !== format(now(), in_, dayOf)) text = `${format(ms, in_, dayOf)}, ${text}`;
   say(e, text);
@@ -59,9 +59,9 @@ function drawTime(e) {
 }
 
 // time makes an element for an instant; with seconds, and with its day where that is not today.
-export function time(ms, { seconds = false, dated = true } = {}) {
+export function time(ms, { seconds = false, dated = true, zone: own } = {}) {
   const e = el("time", { datetime: new Date(ms).toISOString() });
-  Object.assign(e, { ms, seconds, dated });
+  Object.assign(e, { ms, seconds, dated, zone: own });
   drawTime(e);
   return e;
 }
@@ -79,6 +79,9 @@ export function duration(ms) {
 
 // stretch is how long something took, or has taken: {took} or {from}.
 export const stretch = (s) => (s.from ? Math.max(0, now() - s.from) : s.took || 0);
+
+// capital begins a sentence.
+export const capital = (s) => s.charAt(0).toUpperCase() + s.slice(1);
 
 // rough is an estimate: how long, and between what.
 export function rough(e) {

@@ -1,6 +1,6 @@
 // What people noted, and what happened: the journal.
 import { buttons } from "./act.js";
-import { el, keyed, say, show } from "./dom.js";
+import { el, keyed, same, say, show } from "./dom.js";
 import { day, time, zoneName } from "./time.js";
 
 const words = {
@@ -26,12 +26,14 @@ function entry(v) {
 
 export function notesPart(id) {
   const list = el("ul", { class: "entries" }), none = el("p", { class: "quiet" }, "Nobody has noted anything. What is noted here is asked again before the next round.");
-  const write = el("div", { class: "buttons" });
-  const element = el("section", { id: "notes", "aria-labelledby": "notes-title" }, el("h2", { id: "notes-title" }, "Findings and lessons"), el("div", { class: "card" }, none, list, write));
+  const write = el("div", { class: "buttons" }), found = el("dl", {});
+  const element = el("section", { id: "notes", "aria-labelledby": "notes-title" }, el("h2", { id: "notes-title" }, "Findings and lessons"), el("div", { class: "card" }, none, list, found, write));
   return {
     element, name: "Findings",
     update: (s, touched) => {
       if (!write.firstChild) write.replaceChildren(...buttons(["note"], id, "", s.head.head));
+      const losses = Object.entries(s.losses || {}).sort();
+      if (!same(found, losses)) found.replaceChildren(...losses.flatMap(([db, texts]) => [el("dt", {}, `Found in ${db}`), el("dd", {}, texts.slice(0, 50).join("; "), texts.length > 50 ? `; and ${texts.length - 50} more` : "")]));
       if (list.zone === zoneName() && !touched.findings) return;
       list.zone = zoneName();
       const keys = Object.keys(s.findings || {}).sort((a, b) => b - a);
@@ -48,27 +50,31 @@ export function timelinePart(id) {
   const element = el("section", { id: "timeline", "aria-labelledby": "timeline-title" },
     el("div", { class: "bar" }, el("h2", { id: "timeline-title" }, "What happened"), el("span", {}, people, " ", el("label", { for: "people" }, "only what people said"))), el("div", { class: "card" }, list, older, chain));
   const all = new Map();
-  let head;
+  let head, most = 40;
 
   const said = new Set(["go", "no go", "skipped", "retried", "paused", "resumed", "aborted", "forward", "fallback", "noted"]);
 
   function draw() {
     const keys = [];
     let last = "";
+    let n = 0;
     for (const seq of [...all.keys()].sort((a, b) => b - a)) {
       const v = all.get(seq);
       if (people.checked && !said.has(v.what) && !(v.evidence && v.who)) continue;
+      if (++n > most) break;
       const d = day(v.at);
       if (d !== last) keys.push(`day ${d}`);
       last = d;
       keys.push(String(seq));
     }
     keyed(list, keys, (key) => (key.startsWith("day ") ? el("li", { class: "day" }, key.slice(4)) : entry(all.get(Number(key)))), () => {});
-    show(older, all.size > 0 && Math.min(...all.keys()) > 1);
+    show(older, n > most || (all.size > 0 && Math.min(...all.keys()) > 1));
     say(chain, head?.chain ? `${head.seq} entries; the chain ends in ${head.chain.slice(0, 16)}.` : "The journal is empty.");
   }
 
   async function more() {
+    most += 100;
+    if (all.size >= most || Math.min(...all.keys()) === 1) return draw();
     older.disabled = true;
     try {
       const answer = await fetch(`/api/rounds/${encodeURIComponent(id)}/entries?before=${Math.min(...all.keys())}`);
