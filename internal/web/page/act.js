@@ -10,6 +10,7 @@ export async function readMe() {
   return me;
 }
 
+export const signedIn = () => Boolean(me.name) && !me.readonly;
 export const needsToken = () => me.needed;
 
 async function post(path, body) {

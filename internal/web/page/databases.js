@@ -66,9 +66,10 @@ export function databasesPart() {
       const d = s.databases[name];
       if (!d) return;
       e.className = `side-${d.side}`;
-      const late = d.live && now() - d.at > old, limit = s.head.head.max_lag;
+      const late = Boolean(d.live && now() - d.at > old), limit = s.head.head.max_lag;
       say(cell[6], stretch(d.freeze) ? duration(Math.floor(stretch(d.freeze) / 100) * 100) + (d.freeze.from ? ", now" : "") : "—");
-      say(cell[8], !d.at ? "none yet" : late ? `! ${duration(Math.floor((now() - d.at) / 1000) * 1000)} old` : d.live ? "now" : "ended");
+      const ago = duration(Math.max(0, Math.floor((now() - d.at) / 1000) * 1000));
+      say(cell[8], !d.at ? "none yet" : late ? `! ${ago} old` : d.live ? "now" : `${ago} ago`);
       cell[8].classList.toggle("warned", late);
       cell[2].classList.toggle("warned", Boolean(limit && d.lag > limit));
     };

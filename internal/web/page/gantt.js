@@ -121,7 +121,7 @@ export function ganttPart(id) {
     e.className = v.status;
     say(p.sign, signs[v.status]);
     say(p.name, many ? s.plan[steps[0]].name : steps[0]);
-    say(p.status, many ? `${v.done} of ${steps.length} done${v.status === "done" || v.status === "waiting" ? "" : `, ${v.all.filter((a) => a.status === v.status).length} ${v.status}`}` : v.status + (v.all[0].backward && v.status === "stuck" ? " undo" : ""));
+    say(p.status, many ? `${v.done} of ${steps.length}${v.status === "done" || v.status === "waiting" ? "" : `, ${v.all.filter((a) => a.status === v.status).length} ${v.status}`}` : v.status + (v.all[0].backward && v.status === "stuck" ? " undo" : ""));
     say(p.crit, v.critical ? "◆" : "");
     p.crit.title = v.critical ? "decides when the round ends" : "";
     if (v.critical !== e.critical) {
@@ -143,7 +143,8 @@ export function ganttPart(id) {
       place(p.act, v.began - began, until - began);
       const took = v.all.length === 1 ? stretch(v.all[0].took) : until - v.began;
       const planned = v.planEnd - v.planStart, by = took - planned;
-      const drift = planned > 0 && Math.abs(by) >= Math.max(1000, planned / 20) ? ` (${by > 0 ? "+" : "−"}${duration(Math.abs(by))})` : "";
+      const over = !v.runs && v.all.every((a) => a.ended);
+      const drift = planned > 0 && (over || by > 0) && Math.abs(by) >= Math.max(1000, planned / 20) ? ` (${by > 0 ? "+" : "−"}${duration(Math.abs(by))})` : "";
       say(p.took, (v.runs ? "for " : "") + duration(took) + drift);
     } else {
       const known = Number.isFinite(v.start) && v.end > v.start;

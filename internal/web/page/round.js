@@ -120,12 +120,10 @@ function headPart(id) {
   function drawFlow(s) {
     const counts = Object.entries(h.counts).map(([status, n]) => `${n} ${status}`).join(", ");
     if (!same(flow, h.running, h.next, counts, h.ended)) {
-      const names = (ids) => ids?.length ? ids.map((step) => s.plan[step]?.title && ids.length < 4 ? `${step} (${s.plan[step].title})` : step) : [];
-      const few = (list) => (list.length > 4 ? `${list.slice(0, 4).join("; ")}; and ${list.length - 4} more` : list.join("; "));
-      const running = names(h.running), next = names(h.next);
+      const running = named(s, h.running), next = named(s, h.next);
       flow.replaceChildren(
-        el("dt", {}, "In work"), el("dd", {}, few(running) || "nothing"),
-        el("dt", {}, "Next"), el("dd", {}, few(next) || (h.ended ? "nothing: it has ended" : "nothing until somebody decides")),
+        el("dt", {}, "In work"), el("dd", {}, running || "nothing"),
+        el("dt", {}, "Next"), el("dd", {}, next || (h.ended ? "nothing: it has ended" : "nothing until somebody decides")),
         el("dt", {}, "Steps"), el("dd", {}, counts));
     }
     const acts = (h.acts || []).filter((a) => a !== "forward" || h.phase === "asking");
@@ -134,6 +132,21 @@ function headPart(id) {
     }
   }
   return { element, update, name: "State" };
+}
+
+// named lists steps, those of one name together.
+function named(s, ids) {
+  const by = new Map();
+  for (const step of ids || []) {
+    const p = s.plan[step] || { name: step };
+    if (!by.has(p.name)) by.set(p.name, { title: p.title, databases: [] });
+    if (p.db) by.get(p.name).databases.push(p.db);
+  }
+  return [...by].map(([name, { title, databases }]) => {
+    const rest = databases.length - 3;
+    const of = rest > 1 ? `${databases.slice(0, 3).join(", ")} and ${rest} more` : databases.join(", ");
+    return `${name}${of ? ` ${of}` : ""}${title ? ` (${title})` : ""}`;
+  }).join("; ");
 }
 
 // windowText says how much of the window in which writes may be stopped is left.

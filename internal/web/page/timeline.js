@@ -1,10 +1,10 @@
 // What people noted, and what happened: the journal.
-import { buttons } from "./act.js";
+import { buttons, signedIn } from "./act.js";
 import { el, keyed, same, say, show } from "./dom.js";
 import { day, time, zoneName } from "./time.js";
 
 const words = {
-  started: "began", done: "is done", failed: "failed", lost: "was in work when its driver died", absent: "was looked at: it is not done", go: "go", "no go": "no go",
+  started: "began", done: "is done", failed: "failed", lost: "was in work when its driver died", absent: "was looked at: it is not done", go: "has a go", "no go": "has a no go",
   skipped: "was left out", retried: "is to be tried again", "undo started": "is being undone", "closed back": "its new side is closed again", undone: "is undone",
   "undo failed": "could not be undone", slipped: "is not known to be closed any more", breached: "A limit was passed", paused: "The round is paused", resumed: "The round goes on", aborted: "The round is to be undone",
   forward: "The round goes forward", fallback: "The round falls back", noted: "A note",
@@ -31,7 +31,7 @@ export function notesPart(id) {
   return {
     element, name: "Findings",
     update: (s, touched) => {
-      if (!write.firstChild) write.replaceChildren(...buttons(["note"], id, "", s.head.head));
+      if (!write.firstChild && signedIn()) write.replaceChildren(...buttons(["note"], id, "", s.head.head));
       const losses = Object.entries(s.losses || {}).sort();
       if (!same(found, losses)) found.replaceChildren(...losses.flatMap(([db, texts]) => [el("dt", {}, `Found in ${db}`), el("dd", {}, texts.slice(0, 50).join("; "), texts.length > 50 ? `; and ${texts.length - 50} more` : "")]));
       if (list.zone === zoneName() && !touched.findings) return;
