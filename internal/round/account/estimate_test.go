@@ -36,16 +36,16 @@ func TestEstimate(t *testing.T) {
 		}
 		mad := middle(logs)
 		k := w * w / ww
-		spread := mad * 1.4826 / (1 - 0.8/k)
+		spread := mad / (math.Sqrt2 * math.Erfinv(0.5)) / (1 - 0.8/k)
 		variance := (0.75 + (k-1)*spread*spread) / (2 + k) * (1 + 1/(1+2*(k-1)/math.Pi))
-		got := estimate(samples)
+		z, got := math.Sqrt2*math.Erfinv(0.8), estimate(samples)
 		for _, c := range []struct {
 			got  time.Duration
 			want float64
 		}{
-			{got.Expected, math.Exp(m)}, {got.Low, math.Exp(m - 1.28155*math.Sqrt(variance))}, {got.High, math.Exp(m + 1.28155*math.Sqrt(variance))},
+			{got.Expected, math.Exp(m)}, {got.Low, math.Exp(m - z*math.Sqrt(variance))}, {got.High, math.Exp(m + z*math.Sqrt(variance))},
 		} {
-			if off := math.Abs(float64(c.got) - c.want); off > 1e-3*c.want && off > 1000 {
+			if off := math.Abs(float64(c.got) - c.want); off > 1e-6*c.want && off > 1000 {
 				t.Fatalf("%v: %v, want %v", got, c.got, time.Duration(c.want))
 			}
 		}

@@ -51,6 +51,8 @@ func markdown(s string) string {
 			out.WriteString("&#64;")
 		case c == ':' && strings.HasPrefix(s[i:], "://"):
 			out.WriteString("&#58;")
+		case c == '.' && strings.HasSuffix(strings.ToLower(s[max(0, i-3):i]), "www"):
+			out.WriteString("&#46;")
 		case strings.IndexByte(marks, c) >= 0:
 			out.WriteByte('\\')
 			out.WriteByte(c)

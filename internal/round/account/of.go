@@ -18,7 +18,7 @@ func Of(r store.Round, entries []store.Entry, past []Past, holder *store.Holder,
 		a:       &Account{Round: r, Driver: holder, Signs: signs, Entries: entries, Open: []string{}, Waits: []Waiting{}},
 		tasks:   r.Script.Tasks,
 		state:   round.New(r.Script.Plan()),
-		watch:   newWatch(&r.Script),
+		watch:   newWatch(&r),
 		learned: newLearned(past, &r),
 	}
 	b.graph = newGraph(b.state.Plan)

@@ -62,7 +62,7 @@ type Saving struct {
 // Plan forecasts a round from what past ones took.
 func Plan(r store.Round, past []Past) *Forecast {
 	b := &builder{
-		a: &Account{Round: r}, tasks: r.Script.Tasks, state: round.New(r.Script.Plan()), watch: newWatch(&r.Script), learned: newLearned(past, &r),
+		a: &Account{Round: r}, tasks: r.Script.Tasks, state: round.New(r.Script.Plan()), watch: newWatch(&r), learned: newLearned(past, &r),
 	}
 	b.graph = newGraph(b.state.Plan)
 	b.estimates()

@@ -19,14 +19,15 @@ const (
 
 // plays lets the jobs go their way many times, each time with durations drawn from their estimates, and calls each with every outcome.
 //
-// The logarithm of a duration is ln(Expected) + s·z with z = √0.3·c + √0.7·e: c is drawn once for all the jobs of a play, e for each; both are standard normal.
+// The logarithm of a duration is ln(Expected) + s·z with z = √0.3·c + √0.7·e: c is one for all the jobs of a play, e for each; both are standard normal.
+// The plays take c evenly from the whole distribution, since it is what matters most; e is drawn.
 // A job that runs is known to take longer than it has. The same jobs lead to the same plays. jobs is left as it is.
 func (g *graph) plays(jobs []job, of []Estimate, now time.Duration, each func(play []job, end time.Duration)) {
 	r := rand.New(rand.NewPCG(20, 24)) //nolint:gosec // chance for a simulation, and it has to be the same each time
 	play := make([]job, len(jobs))
-	for range draws {
+	for k := range draws {
 		copy(play, jobs)
-		common := math.Sqrt(together) * r.NormFloat64()
+		common := math.Sqrt(together) * math.Sqrt2 * math.Erfinv((2*float64(k)+1)/draws-1)
 		for i := range play {
 			z := common + math.Sqrt(1-together)*r.NormFloat64() // drawn for each, so that what is over does not shift the others
 			switch j := &play[i]; {

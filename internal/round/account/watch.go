@@ -41,14 +41,14 @@ type watch struct {
 	steps  map[round.StepID]*round.Task
 	tracks map[round.StepID]*track
 	ice    map[string]*ice
-	// last is the time of the last entry. A clock that jumps back stands still here, so that nothing takes less than no time.
+	// last is the time of the last entry, or the round's beginning. A clock that jumps back stands still here, so that nothing takes less than no time.
 	last time.Time
 }
 
-func newWatch(s *round.Script) *watch {
-	w := &watch{steps: map[round.StepID]*round.Task{}, tracks: map[round.StepID]*track{}, ice: map[string]*ice{}}
-	for i := range s.Tasks {
-		t := &s.Tasks[i]
+func newWatch(r *store.Round) *watch {
+	w := &watch{steps: map[round.StepID]*round.Task{}, tracks: map[round.StepID]*track{}, ice: map[string]*ice{}, last: r.Began}
+	for i := range r.Script.Tasks {
+		t := &r.Script.Tasks[i]
 		w.steps[t.Step.ID], w.tracks[t.Step.ID] = t, &track{}
 	}
 	return w
@@ -56,7 +56,7 @@ func newWatch(s *round.Script) *watch {
 
 // watched reads a whole journal.
 func watched(p *Past) *watch {
-	w := newWatch(&p.Round.Script)
+	w := newWatch(&p.Round)
 	for i := range p.Entries {
 		w.see(&p.Entries[i])
 	}
