@@ -22,7 +22,8 @@ type app struct {
 	redact   *redactor
 	log      *slog.Logger
 
-	rawErr               any // the file behind err, to ask whether it is a terminal
+	file                 string // bascule.yaml, for the commands about rounds
+	rawErr               any    // the file behind err, to ask whether it is a terminal
 	json, quiet, verbose bool
 }
 
@@ -74,7 +75,7 @@ func (a *app) root() *cobra.Command {
 	f.BoolVar(&a.json, "json", false, "print JSON for scripts")
 	f.BoolVar(&a.quiet, "quiet", false, "log errors only")
 	f.BoolVar(&a.verbose, "verbose", false, "log every step to stderr")
-	root.AddCommand(a.db(), a.config(), a.version(), exitCodesTopic(), a.man(root))
+	root.AddCommand(a.db(), a.round(), a.serve(), a.token(), a.config(), a.version(), exitCodesTopic(), a.man(root))
 	return root
 }
 
