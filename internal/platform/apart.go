@@ -90,7 +90,7 @@ func (m *maker) apart(purpose Purpose) (tasks []round.Task, unrehearsed []round.
 			out[id] = true
 		case purpose == PoC && behind[id] && t.Rehearse == "" && t.Step.Kind != round.KindGate && t.Step.Kind != round.KindAuto,
 			purpose == Rehearsal && m.uncopied(t),
-			t.Rehearse == "" && formal(t.Step.Kind):
+			t.Rehearse == "" && (formal(t.Step.Kind) || t.Step.Undo == round.UndoImpossible && t.Step.Kind != round.KindAuto):
 			out[id] = true
 			unrehearsed = append(unrehearsed, id)
 		}

@@ -132,10 +132,10 @@ func (c *checker) things(path string, e *Environment) {
 	for i, db := range e.Databases {
 		at := fmt.Sprintf("%s.databases[%d]", path, i)
 		c.named(at+".name", "database", db.Name, seen)
-		switch {
-		case db.Config == "":
+		switch db.Config {
+		case "":
 			c.add(at, "database %q names no file that bascule db could read as its --config", db.Name)
-		case db.Config == db.Rehearsal:
+		case db.Rehearsal:
 			c.add(at+".rehearsal", "a rehearsal of database %q would move the database itself: name a file of scratch copies", db.Name)
 		}
 		if db.Group != "" && !name.MatchString(db.Group) {
@@ -223,7 +223,7 @@ func (c *checker) ramps(path string, e *Environment) {
 
 // parameters looks that every ${name} in a text has a value.
 func (c *checker) parameters(path string, e *Environment) {
-	look := func(at string, values map[string]string, texts map[string]string) {
+	look := func(at string, values, texts map[string]string) {
 		for _, key := range slices.Sorted(maps.Keys(texts)) {
 			if _, missing := fill(texts[key], values); len(missing) > 0 {
 				c.add(at+"."+key, "environment %s has no parameter %s", e.Name, strings.Join(missing, ", "))

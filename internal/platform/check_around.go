@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/bascule/bascule/internal/secret"
@@ -96,7 +97,7 @@ func (c *checker) endpoint(path, text string) (host string, ok bool) {
 		c.add(path, "%q is no host:port", text)
 		return "", false
 	}
-	if n, err := net.LookupPort("tcp", port); err != nil || strings.Trim(port, "0123456789") != "" || n == 0 && port != "0" {
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		c.add(path, "%q has no port from 0 to 65535", text)
 		return "", false
 	}

@@ -10,6 +10,10 @@ import (
 func (c *checker) times(path string, e *Environment) {
 	zone := c.zone(path, e)
 	c.window(path+".window", e.Window, zone)
+	c.lasts(path+".max-lag", e.MaxLag)
+	for i, w := range e.Watch {
+		c.lasts(fmt.Sprintf("%s.watch[%d].every", path, i), w.Every)
+	}
 	for i, day := range e.Blackout {
 		if _, err := time.ParseInLocation(time.DateOnly, day, zone); err != nil {
 			c.add(fmt.Sprintf("%s.blackout[%d]", path, i), "%q is no day such as 2026-11-27", day)
@@ -75,4 +79,3 @@ func (c *checker) moment(path, text string, zone *time.Location) (time.Time, boo
 	}
 	return t, true
 }
-

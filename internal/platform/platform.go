@@ -174,7 +174,7 @@ type Step struct {
 	// Check is a command that says by its exit code whether the step is done already; at a gate, whether it may open.
 	Check string `yaml:"check,omitempty"`
 	// Undo is a command or instructions; "nothing" or "impossible" where there is none.
-	Undo string `yaml:"undo"`
+	Undo string `yaml:"undo,omitempty"`
 	// Rehearse stands for Do in a rehearsal and in a proof of concept; of a soak, how long it is there. A hook, a message or traffic without it is left out
 	// there, and counted as unrehearsed.
 	Rehearse string `yaml:"rehearse,omitempty"`

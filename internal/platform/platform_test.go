@@ -2,7 +2,6 @@ package platform
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -116,9 +115,14 @@ const template = `steps:
   - {step: open, kind: automated, each: database, do: open, needs: [close], undo: go back}
 `
 
+// ownTemplate is the file with steps of its own.
+func ownTemplate() string {
+	return strings.Replace(shop, "    hooks:\n      quiesce: {do: kubectl scale --replicas 0 deploy/worker, undo: kubectl scale --replicas 3 deploy/worker}\n", "", 1) + template
+}
+
 // TestTemplate is TestMistakes for the steps.
 func TestTemplate(t *testing.T) {
-	own := strings.Replace(shop, "    hooks:\n      quiesce: {do: kubectl scale --replicas 0 deploy/worker, undo: kubectl scale --replicas 3 deploy/worker}\n", "", 1) + template
+	own := ownTemplate()
 	if p, err := Parse([]byte(own)); err != nil || len(p.Steps) != 4 {
 		t.Fatal(err)
 	}
@@ -151,24 +155,4 @@ func TestTemplate(t *testing.T) {
 			t.Errorf("%s is said of %v, want line %d", c.says, err, first+c.line)
 		}
 	}
-}
-
-// FuzzParse: whatever the file, there is a platform or an error that says where.
-func FuzzParse(f *testing.F) {
-	f.Add([]byte(shop))
-	f.Add([]byte(shop + template))
-	f.Add([]byte("- &a [*a]\n"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		p, err := Parse(text)
-		if err == nil && p == nil {
-			t.Error("neither a platform nor an error")
-		}
-		if err == nil {
-			for i := range p.Environments {
-				if _, err := p.Plan(&p.Environments[i]); err != nil {
-					t.Errorf("a file that is right, with a plan that is wrong: %v", fmt.Sprint(err))
-				}
-			}
-		}
-	})
 }

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -73,7 +74,7 @@ func (s *shape) walk(node ast.Node, t reflect.Type, path string, depth int) {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	switch t.Kind() { //nolint:exhaustive // the types of Platform have no others
+	switch t.Kind() {
 	case reflect.Struct:
 		s.object(node, t, path, depth)
 	case reflect.Map:
@@ -178,7 +179,7 @@ func (s *shape) scalar(node ast.Node, t reflect.Type, path string) {
 		s.add(node, path, "%s stands where true or false is expected", sortOf(node))
 	case t.Kind() == reflect.Int && !whole(node):
 		s.add(node, path, "%s stands where a whole number is expected", sortOf(node))
-	case t.Kind() == reflect.Float64 && node.Type() != ast.IntegerType && node.Type() != ast.FloatType:
+	case t.Kind() == reflect.Float64 && !number(node):
 		s.add(node, path, "%s stands where a number is expected", sortOf(node))
 	}
 }
@@ -197,6 +198,18 @@ func whole(node ast.Node) bool {
 	default:
 		return false
 	}
+}
+
+// exponent is a number that the YAML library takes for a text, and writes.
+var exponent = regexp.MustCompile(`^[0-9]+[eE][+-]?[0-9]+$`)
+
+// number reports whether a node is a finite number.
+func number(node ast.Node) bool {
+	if n, ok := node.(*ast.StringNode); ok && n.Token.Type == token.StringType && exponent.MatchString(n.Value) {
+		_, err := strconv.ParseFloat(n.Value, 64)
+		return err == nil
+	}
+	return node.Type() == ast.IntegerType || node.Type() == ast.FloatType
 }
 
 func textOf(node ast.Node) (text string, ok bool) {
@@ -250,7 +263,7 @@ func field(t reflect.Type, key string) (reflect.StructField, bool) {
 
 // nearest returns the name that is the fewest edits away, when those are few for its length.
 func nearest(name string, names []string) (near string) {
-	least := max(1, len(name)/3) + 1
+	least := min(max(2, len(name)/3)+1, len(name))
 	for _, n := range names {
 		if d := edits(name, n); d < least {
 			near, least = n, d
