@@ -132,6 +132,12 @@ func testBehind(t *testing.T, a, b *Store) {
 	if audit(t, a, r.ID) != 1 {
 		t.Error("more was written")
 	}
+	// Whoever knows more entries than there are, as after an old backup was restored, is told so.
+	for _, after := range []int64{2, 3} {
+		if es, err := b.Entries(t.Context(), r.ID, after); !errors.Is(err, ErrChain) || !strings.Contains(err.Error(), fmt.Sprintf("entry %d ", after)) {
+			t.Errorf("after %d: %v, %v", after, es, err)
+		}
+	}
 }
 
 func testTampering(t *testing.T, a, b *Store) {
