@@ -192,6 +192,6 @@ func approver(script *round.Script, say saying, step round.StepID, who string) e
 }
 
 func unplayable(id string, seq int64, err error) error {
-	return fault.New(fault.Data, fmt.Sprintf("play entry %d of round %s", seq, id), fmt.Errorf("%s", err), // not as round.ErrNot: nobody said anything wrong
+	return fault.New(fault.Data, fmt.Sprintf("play entry %d of round %s", seq, id), errors.New(err.Error()), // not as round.ErrNot: nobody said anything wrong
 		"the journal was changed afterwards, or another version wrote it")
 }

@@ -37,9 +37,9 @@ func TestRoles(t *testing.T) {
 			if slices.Contains([]string{"pause", "resume", "abort", "forward", "fallback"}, action) {
 				step = ""
 			}
-			before := len(s.memory.entries[s.id])
+			before := len(s.entries[s.id])
 			w := call(t, s.server().handler(), "POST", "/api/rounds/prod-ap-1/"+action, `{`+step+`"reason": "so it is", "evidence": "seen"}`, acts(secret))
-			wrote := len(s.memory.entries[s.id]) - before
+			wrote := len(s.entries[s.id]) - before
 			allowed := slices.Contains(strings.Fields(may), action)
 			switch {
 			case who == "" && w.Code != 401, who != "" && !allowed && w.Code != 403, allowed && w.Code != 200 && w.Code != 409:
@@ -48,7 +48,7 @@ func TestRoles(t *testing.T) {
 				t.Errorf("%s says %s: %d, and %d entries were written", who, action, w.Code, wrote)
 			}
 			if wrote == 1 {
-				e := s.memory.entries[s.id][before]
+				e := s.entries[s.id][before]
 				if e.Event.Who != who || e.Epoch != 0 || e.Event.Reason != "so it is" && action != "done" {
 					t.Errorf("%s says %s: %+v", who, action, e)
 				}
@@ -87,12 +87,12 @@ func TestWhatIsSaid(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(t, "prod-ap")
 			gateScene(s)
-			before := len(s.memory.entries[s.id])
+			before := len(s.entries[s.id])
 			w := call(t, s.server().handler(), "POST", "/api/rounds/prod-ap-1/"+tc.action, tc.body, acts(s.token("bob")))
 			if w.Code != tc.code {
 				t.Errorf("%d %s", w.Code, w.Body)
 			}
-			if wrote := len(s.memory.entries[s.id]) - before; (wrote == 1) != (tc.code == 200) {
+			if wrote := len(s.entries[s.id]) - before; (wrote == 1) != (tc.code == 200) {
 				t.Errorf("%d entries were written", wrote)
 			}
 			var p problem
@@ -146,7 +146,7 @@ func TestSomebodyFaster(t *testing.T) {
 func TestReadonly(t *testing.T) {
 	s := newScene(t, "prod-ap")
 	h := s.server(func(o *Options) { o.Readonly = true }).handler()
-	if w := call(t, h, "POST", "/api/rounds/prod-ap-1/note", `{"reason": "x"}`, acts(s.token("bob"))); w.Code != 403 || len(s.memory.entries[s.id]) != 0 {
+	if w := call(t, h, "POST", "/api/rounds/prod-ap-1/note", `{"reason": "x"}`, acts(s.token("bob"))); w.Code != 403 || len(s.entries[s.id]) != 0 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
@@ -155,7 +155,9 @@ func TestTokens(t *testing.T) {
 	s := newScene(t, "prod-ap")
 	srv := s.server()
 	h, secret := srv.handler(), s.token("ann")
-	status := func(secret string) int { return call(t, h, "GET", "/api/rounds", "", map[string]string{"Authorization": "Bearer " + secret}).Code }
+	status := func(secret string) int {
+		return call(t, h, "GET", "/api/rounds", "", map[string]string{"Authorization": "Bearer " + secret}).Code
+	}
 	if got := status(secret); got != 200 {
 		t.Errorf("a token: %d", got)
 	}
@@ -164,9 +166,9 @@ func TestTokens(t *testing.T) {
 	}
 	change := func(do func(*store.Token)) {
 		s.set(func() {
-			k := s.memory.tokens[hashOf(secret)]
+			k := s.tokens[hashOf(secret)]
 			do(&k)
-			s.memory.tokens[hashOf(secret)] = k
+			s.tokens[hashOf(secret)] = k
 		})
 	}
 	signed := call(t, h, "POST", "/api/login", `{"token": " `+secret+`\n"}`, acts(""))

@@ -61,6 +61,7 @@ func TestBrowser(t *testing.T) {
 
 // looks starts a dashboard for each scene, and returns its address.
 func looks(t *testing.T) map[string]string {
+	t.Helper()
 	out := map[string]string{}
 	for name, tell := range map[string]func(*scene){"gate": gateScene, "freeze": freezeScene, "ask": askScene, "done": doneScene} {
 		s := newScene(t, "prod-ap")
@@ -86,6 +87,7 @@ type stage struct {
 }
 
 func newStage(t *testing.T, s *scene) *stage {
+	t.Helper()
 	st := &stage{t: t, s: s, addr: "127.0.0.1:0"}
 	st.start()
 	t.Cleanup(func() { st.end() })

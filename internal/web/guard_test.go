@@ -165,7 +165,7 @@ func TestForeignRequests(t *testing.T) {
 			}
 		}
 	}
-	if n := len(s.memory.entries[s.id]); n != 0 {
+	if n := len(s.entries[s.id]); n != 0 {
 		t.Errorf("%d entries were written", n)
 	}
 	header := acts(secret)

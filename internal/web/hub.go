@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"sync"
@@ -65,9 +66,7 @@ func (h *hub) refresh(ctx context.Context) error {
 			return err
 		}
 		doc = make(document, len(h.doc)+1)
-		for section, keys := range h.doc {
-			doc[section] = keys
-		}
+		maps.Copy(doc, h.doc)
 		doc[sectionStore] = nil
 		doc.put(sectionStore, "trouble", plain(err))
 	}

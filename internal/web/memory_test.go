@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -143,9 +144,7 @@ func (m *memory) Signs(_ context.Context, id string) (map[string]store.Sign, err
 	defer m.mu.Unlock()
 	m.reads++
 	out := map[string]store.Sign{}
-	for name, s := range m.signs[id] {
-		out[name] = s
-	}
+	maps.Copy(out, m.signs[id])
 	return out, m.fail
 }
 

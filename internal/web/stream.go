@@ -19,12 +19,12 @@ func (s *server) hub(id string) *hub {
 	return s.keep("round "+id, func() *hub { return newHub(s, w.document, w.wait) })
 }
 
-func (s *server) keep(key string, make func() *hub) *hub {
+func (s *server) keep(key string, first func() *hub) *hub {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.hubs[key]
 	if h == nil {
-		h = make()
+		h = first()
 		s.hubs[key] = h
 	}
 	return h

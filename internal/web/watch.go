@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,14 +44,6 @@ func (s *server) watch(id string) *watch {
 		s.watches[id] = w
 	}
 	return w
-}
-
-// forget drops the watch of a round that is not there.
-func (s *server) forget(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.watches, id)
-	delete(s.hubs, id)
 }
 
 // look returns the round as it is now. What is returned is shared, and never changed.
@@ -109,7 +102,7 @@ func (w *watch) read(ctx context.Context) error {
 	for i := range fresh {
 		w.play(&fresh[i])
 	}
-	w.entries = append(w.entries[:len(w.entries):len(w.entries)], fresh...) // accounts hold the old slice
+	w.entries = append(slices.Clip(w.entries), fresh...) // accounts hold the old slice
 	return nil
 }
 

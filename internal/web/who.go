@@ -130,17 +130,25 @@ func (s *server) reading(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// cookie is the session's. Its name says where browsers shall refuse one that came over a plain connection.
-func (s *server) cookie(r *http.Request) *http.Cookie {
-	c := &http.Cookie{Name: "bascule", Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode}
-	if r.TLS != nil || len(s.Hosts) > 0 { // whoever has a name is reached with TLS, here or at the proxy
-		c.Name, c.Secure = "__Host-bascule", true
+// secured reports whether a browser reaches this server with TLS: here, or, where it has a name, at the proxy.
+func (s *server) secured(r *http.Request) bool { return r.TLS != nil || len(s.Hosts) > 0 }
+
+// cookieName says where browsers shall refuse a cookie that came over a plain connection.
+func (s *server) cookieName(r *http.Request) string {
+	if s.secured(r) {
+		return "__Host-bascule"
 	}
-	return c
+	return "bascule"
+}
+
+func (s *server) cookie(r *http.Request, value string, age time.Duration) *http.Cookie {
+	return &http.Cookie{
+		Name: s.cookieName(r), Value: value, Path: "/", MaxAge: int(age.Seconds()), HttpOnly: true, Secure: s.secured(r), SameSite: http.SameSiteStrictMode,
+	}
 }
 
 func (s *server) session(r *http.Request) (hash string, ok bool) {
-	c, err := r.Cookie(s.cookie(r).Name)
+	c, err := r.Cookie(s.cookieName(r))
 	if err != nil {
 		return "", false
 	}
@@ -169,30 +177,26 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
-	c := s.cookie(r)
-	c.Value = rand.Text()
+	id := rand.Text()
 	s.mu.Lock()
 	for key, old := range s.sessions {
 		if len(s.sessions) >= maxSessions || !s.Now().Before(old.until) {
 			delete(s.sessions, key)
 		}
 	}
-	s.sessions[hashOf(c.Value)] = session{hash, s.Now().Add(sessionTime)}
+	s.sessions[hashOf(id)] = session{hash, s.Now().Add(sessionTime)}
 	s.mu.Unlock()
-	c.MaxAge = int(sessionTime.Seconds())
-	http.SetCookie(w, c)
+	http.SetCookie(w, s.cookie(r, id, sessionTime))
 	sendJSON(w, http.StatusOK, s.whoIs(p))
 }
 
 func (s *server) logout(w http.ResponseWriter, r *http.Request) {
-	c := s.cookie(r)
-	if has, err := r.Cookie(c.Name); err == nil {
+	if has, err := r.Cookie(s.cookieName(r)); err == nil {
 		s.mu.Lock()
 		delete(s.sessions, hashOf(has.Value))
 		s.mu.Unlock()
 	}
-	c.MaxAge = -1
-	http.SetCookie(w, c)
+	http.SetCookie(w, s.cookie(r, "", -time.Second))
 	w.WriteHeader(http.StatusNoContent)
 }
 
