@@ -61,7 +61,7 @@ func (b *builder) cost(s *round.State) string {
 	case unknown == len(undo):
 		out.WriteString(", in a time that nobody knows yet")
 	case unknown > 0:
-		fmt.Fprintf(&out, ", about %s and what %s of them take, which nobody knows yet", took, count(unknown, "step"))
+		fmt.Fprintf(&out, ", about %s, not counting %s of a time that nobody knows yet", took, count(unknown, "step"))
 	default:
 		fmt.Fprintf(&out, ", about %s", took)
 	}
