@@ -2,6 +2,9 @@ package cli
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -24,7 +27,7 @@ steps by which they move.
 		Args: onlyCommands,
 		RunE: help,
 	}
-	cmd.AddCommand(a.configCheck())
+	cmd.AddCommand(a.configCheck(), a.configSchema())
 	return cmd
 }
 
@@ -34,16 +37,12 @@ func (a *app) configCheck() *cobra.Command {
 		Short: "Say whether a bascule.yaml is right, and what rounds it makes",
 		Long: `Reads bascule.yaml, or another file, and says everything that is wrong in it, with line and column;
 or else, for each environment, how many steps its round has, which of them are manual, which gates
-stand in it, and what has no undo. It connects to nothing.
+stand in it, what has no undo, what a rehearsal and a proof of concept leave out for want of a form,
+which files are not there, and what nothing is done with yet. It connects to nothing.
 
 ` + exitCodesShort(),
 		Example: "  bascule config check\n  bascule config check platforms/shop.yaml",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return usage(cmd, "read the command line", fmt.Errorf("one file is looked at, not %d", len(args)))
-			}
-			return nil
-		},
+		Args:    atMostOneFile,
 		RunE: func(_ *cobra.Command, args []string) error {
 			name := platformFile
 			if len(args) == 1 {
@@ -53,7 +52,7 @@ stand in it, and what has no undo. It connects to nothing.
 			if err != nil {
 				return err
 			}
-			d, err := newPlatformDoc(p)
+			d, err := newPlatformDoc(p, filepath.Dir(name))
 			if err != nil {
 				return err
 			}
@@ -62,6 +61,26 @@ stand in it, and what has no undo. It connects to nothing.
 				return nil
 			}
 			_, err = fmt.Fprint(a.out, d.text())
+			return err
+		},
+	}
+}
+
+func (a *app) configSchema() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of bascule.yaml",
+		Long: `Prints the JSON Schema (draft 2020-12) of bascule.yaml, by which an editor can help to write it. What it
+refuses, bascule config check refuses too; bascule config check sees more.
+
+` + exitCodesShort(),
+		Example: "  bascule config schema > bascule.schema.json",
+		Args:    noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			text, err := platform.Schema()
+			if err == nil {
+				_, err = a.out.Write(text)
+			}
 			return err
 		},
 	}
@@ -82,34 +101,80 @@ type environmentDoc struct {
 	Manual     []string `json:"manual,omitempty"`
 	Gates      []string `json:"gates,omitempty"`
 	NoUndo     []string `json:"no_undo,omitempty"`
+	// Unrehearsed and Unproved are what a rehearsal and a proof of concept leave out for want of a form.
+	Unrehearsed []string `json:"unrehearsed,omitempty"`
+	Unproved    []string `json:"unproved,omitempty"`
+	Missing     []string `json:"missing_files,omitempty"`
+	// Idle is what nothing is done with yet.
+	Idle []string `json:"idle,omitempty"`
 }
 
-func newPlatformDoc(p *platform.Platform) (*platformDoc, error) {
+func newPlatformDoc(p *platform.Platform, folder string) (*platformDoc, error) {
 	d := &platformDoc{Command: "config check", Platform: p.Name}
 	for i := range p.Environments {
-		e := &p.Environments[i]
-		plan, err := p.Plan(e)
+		x, err := newEnvironmentDoc(p, &p.Environments[i], folder)
 		if err != nil {
 			return nil, err
 		}
-		x := environmentDoc{Name: e.Name, Production: e.Production, Steps: len(plan.Steps), Databases: []string{}}
-		for _, db := range e.Databases {
-			x.Databases = append(x.Databases, db.Name)
-		}
-		for _, s := range plan.Steps {
-			if s.Kind == round.KindManual {
-				x.Manual = append(x.Manual, string(s.ID))
-			}
-			if s.Kind == round.KindGate {
-				x.Gates = append(x.Gates, string(s.ID))
-			}
-			if s.Undo == round.UndoImpossible {
-				x.NoUndo = append(x.NoUndo, string(s.ID))
-			}
-		}
-		d.Environments = append(d.Environments, x)
+		d.Environments = append(d.Environments, *x)
 	}
 	return d, nil
+}
+
+func newEnvironmentDoc(p *platform.Platform, e *platform.Environment, folder string) (*environmentDoc, error) {
+	plan, err := p.Plan(e)
+	if err != nil {
+		return nil, err
+	}
+	x := &environmentDoc{Name: e.Name, Production: e.Production, Steps: len(plan.Steps), Databases: []string{}, Missing: missingFiles(e, folder)}
+	for _, db := range e.Databases {
+		x.Databases = append(x.Databases, db.Name)
+	}
+	for _, s := range plan.Steps {
+		if s.Kind == round.KindManual {
+			x.Manual = append(x.Manual, string(s.ID))
+		}
+		if s.Kind == round.KindGate {
+			x.Gates = append(x.Gates, string(s.ID))
+		}
+		if s.Undo == round.UndoImpossible {
+			x.NoUndo = append(x.NoUndo, string(s.ID))
+		}
+	}
+	for purpose, left := range map[platform.Purpose]*[]string{platform.Rehearsal: &x.Unrehearsed, platform.PoC: &x.Unproved} {
+		_, ids, err := p.Script(e, purpose)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range ids {
+			*left = append(*left, string(id))
+		}
+	}
+	for _, kind := range []struct {
+		name   string
+		places []platform.Place
+	}{{"cache", e.Caches}, {"bucket", e.Buckets}, {"workload", e.Workloads}} {
+		for _, place := range kind.places {
+			x.Idle = append(x.Idle, kind.name+" "+place.Name)
+		}
+	}
+	return x, nil
+}
+
+// missingFiles lists the files of an environment's databases that cannot be found.
+func missingFiles(e *platform.Environment, folder string) (missing []string) {
+	for _, db := range e.Databases {
+		for _, f := range []string{db.Config, db.Rehearsal} {
+			name := f
+			if !filepath.IsAbs(name) {
+				name = filepath.Join(folder, f)
+			}
+			if _, err := os.Stat(name); f != "" && err != nil && !slices.Contains(missing, f) {
+				missing = append(missing, f)
+			}
+		}
+	}
+	return missing
 }
 
 func (d *platformDoc) text() string {
@@ -125,9 +190,17 @@ func (d *platformDoc) text() string {
 		for _, part := range []struct {
 			name  string
 			steps []string
-		}{{"manual", e.Manual}, {"gates", e.Gates}, {"no undo", e.NoUndo}} {
+		}{
+			{"manual", e.Manual},
+			{"gates", e.Gates},
+			{"no undo", e.NoUndo},
+			{"not rehearsed", e.Unrehearsed},
+			{"not in a poc", e.Unproved},
+			{"not there", e.Missing},
+			{"not moved yet", e.Idle},
+		} {
 			if len(part.steps) > 0 {
-				p.wrapped("  "+left(part.name, 9), strings.Join(part.steps, ", "))
+				p.wrapped("  "+left(part.name, 15), strings.Join(part.steps, ", "))
 			}
 		}
 	}

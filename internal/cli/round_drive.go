@@ -38,7 +38,11 @@ func (d *desk) drive(ctx context.Context, r *store.Round, force, unattended bool
 		return entries[len(entries)-1].Hash, nil
 	}
 	hook := drive.Hook{World: world}
-	view := &roundView{desk: d, round: r}
+	_, before, err := d.state(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	view := &roundView{desk: d, round: r, before: before}
 	driver := &drive.Driver{
 		Journal: d.store, Lease: d.store, Who: whoami(), Now: d.now, Observer: view,
 		Hands: map[round.Kind]drive.Hand{
@@ -186,14 +190,19 @@ func (d *desk) standIn(ctx context.Context, r *store.Round) {
 type roundView struct {
 	*desk
 	round *store.Round
-	mu    sync.Mutex // gates speak while the driver does
-	gates string
+	// before is the last entry that was there already: bascule round status tells of those.
+	before int64
+	mu     sync.Mutex // gates speak while the driver does
+	gates  string
 }
 
 // Entry implements drive.Observer.
 func (v *roundView) Entry(e *store.Entry, s *round.State) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if e.Seq <= v.before {
+		return
+	}
 	if v.json {
 		(&objects{out: v.out, now: v.now}).write("entry", struct {
 			Round string `json:"round"`

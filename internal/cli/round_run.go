@@ -208,7 +208,7 @@ func (d *desk) ended(ctx context.Context, r *store.Round, state *round.State) er
 			Freeze int64       `json:"freeze_ns"`
 			Why    string      `json:"why,omitempty"`
 		}{r.ID, state.Phase, int64(a.Elapsed), int64(a.Freeze), state.Trouble})
-	} else if _, err := fmt.Fprintf(d.out, "\nround %s is %s after %s; writes were stopped for %s\nnext: bascule round report %s\n",
+	} else if _, err := fmt.Fprintf(d.out, "\nround %s: %s, after %s; writes were stopped for %s\nnext: bascule round report %s\n",
 		r.ID, state.Phase, duration(a.Elapsed), duration(a.Freeze), r.Environment); err != nil {
 		return err
 	}
