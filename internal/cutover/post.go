@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -32,9 +33,7 @@ func Post(ctx context.Context, client *http.Client, raw string, header http.Head
 	if err != nil || req.URL.Host == "" {
 		return nil, fault.New(fault.Usage, op, errors.New("its URL cannot be read"), "write it as https://host/path")
 	}
-	for name, values := range header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, header)
 	req.Header.Set("Content-Type", "application/json")
 	res, err := still(client).Do(req)
 	if err != nil {

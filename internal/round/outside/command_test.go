@@ -41,7 +41,7 @@ func watch(t *testing.T) (path string, open func() *bufio.Reader) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { f.Close() })
+		t.Cleanup(func() { _ = f.Close() })
 		// A pipe that never ends fails the test, and not the whole run.
 		if err := f.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
 			t.Fatal(err)
@@ -190,9 +190,10 @@ func TestEnds(t *testing.T) {
 // TestTidies lets a command that was told to end say what it did about that.
 func TestTidies(t *testing.T) {
 	t.Parallel()
-	o := &Outside{Timeout: 200 * time.Millisecond}
+	o := &Outside{Timeout: 500 * time.Millisecond}
 	output, err := o.Do(t.Context(), `trap 'echo tidied up; exit 0' TERM; echo begun; while true; do sleep 1000 & wait $!; done`, quiesce)
-	if output != "begun\ntidied up" || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no end within 200ms") || fault.ClassOf(err) != fault.Resource {
+	// Some shells tell beside it that their child was ended.
+	if !strings.HasPrefix(output, "begun\n") || !strings.HasSuffix(output, "tidied up") || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no end within 500ms") || fault.ClassOf(err) != fault.Resource {
 		t.Errorf("%q, %v", output, err)
 	}
 }
@@ -328,6 +329,6 @@ func FuzzRecord(f *testing.F) {
 
 func ExampleOutside_Do() {
 	output, err := (&Outside{}).Do(context.Background(), `echo "$BASCULE_STEP gets $BASCULE_WEIGHT%"`, Call{Step: "traffic", Verb: VerbDo, Weight: 25})
-	fmt.Fprintln(os.Stdout, output, err)
+	_, _ = fmt.Fprintln(os.Stdout, output, err)
 	// Output: traffic gets 25% <nil>
 }

@@ -45,8 +45,8 @@ type Mail struct {
 	Roots *x509.CertPool
 }
 
-// send sends m to everybody. clear takes secrets out of what the server says.
-func (m *Mail) send(ctx context.Context, msg *Message, clear func(string) string) error {
+// send sends m to everybody. redact takes secrets out of what the server says.
+func (m *Mail) send(ctx context.Context, msg *Message, redact func(string) string) error {
 	op := "send mail by " + net.JoinHostPort(m.Host, strconv.Itoa(m.port()))
 	if err := m.check(); err != nil {
 		return fault.New(fault.Usage, op, err, "")
@@ -59,14 +59,14 @@ func (m *Mail) send(ctx context.Context, msg *Message, clear func(string) string
 	defer hangUp()
 	client, err := m.client(dial)
 	if err != nil {
-		return fault.New(fault.Usage, op, m.quiet(err, clear), "")
+		return fault.New(fault.Usage, op, m.quiet(err, redact), "")
 	}
 	c, err := client.DialToSMTPClientWithContext(ctx)
 	if err != nil {
-		return m.failed(ctx, op, err, clear)
+		return m.failed(ctx, op, err, redact)
 	}
 	if err := deliver(client, c, letters); err != nil {
-		return m.failed(ctx, op, err, clear)
+		return m.failed(ctx, op, err, redact)
 	}
 	_ = client.CloseWithSMTPClient(c) // the server has taken the mail: how it says good-bye does not matter
 	return nil
@@ -173,7 +173,7 @@ func (m *Mail) client(dial mail.DialContextFunc) (*mail.Client, error) {
 // dialer returns what makes a connection, and what closes it in the end. When ctx ends it is closed at once: the library sets a new deadline at
 // each of its steps, so that a slow server would keep it for longer.
 func dialer(ctx context.Context) (dial mail.DialContextFunc, hangUp func()) {
-	hangUp = func() {}
+	end := func() {}
 	dial = func(short context.Context, network, address string) (net.Conn, error) {
 		var d net.Dialer
 		conn, err := d.DialContext(short, network, address)
@@ -181,17 +181,17 @@ func dialer(ctx context.Context) (dial mail.DialContextFunc, hangUp func()) {
 			return nil, err
 		}
 		stop := context.AfterFunc(ctx, func() { conn.Close() })
-		hangUp = func() {
+		end = func() {
 			stop()
 			conn.Close()
 		}
 		return conn, nil
 	}
-	return dial, func() { hangUp() }
+	return dial, func() { end() } // which end is known once it is called
 }
 
 // failed returns the fault of a conversation that did not come to its end.
-func (m *Mail) failed(ctx context.Context, op string, err error, clear func(string) string) error {
+func (m *Mail) failed(ctx context.Context, op string, err error, redact func(string) string) error {
 	if ctx.Err() != nil {
 		return fault.New(fault.Connect, op, context.Cause(ctx), "")
 	}
@@ -202,7 +202,7 @@ func (m *Mail) failed(ctx context.Context, op string, err error, clear func(stri
 	case code/100 == 5:
 		class = fault.Resource
 	}
-	return fault.New(class, op, m.quiet(err, clear), hint)
+	return fault.New(class, op, m.quiet(err, redact), hint)
 }
 
 // replied returns the code of the server's refusal, or 0.
@@ -216,12 +216,19 @@ func replied(err error) int {
 	return 0
 }
 
-// quiet returns err without the password, in whichever form a server may send it back.
-func (m *Mail) quiet(err error, clear func(string) string) error {
-	text := err.Error()
+// quiet returns err on one line, each refusal once, without the password in whichever form a server may send it back.
+func (m *Mail) quiet(err error, redact func(string) string) error {
+	var refusals []string
+	for s := range strings.SplitSeq(err.Error(), "\n") {
+		s, _, _ = strings.Cut(s, ", affected message ID") // which nobody knows
+		if !slices.Contains(refusals, s) {
+			refusals = append(refusals, s)
+		}
+	}
+	text := strings.Join(refusals, "; ")
 	if m.Password != "" {
 		encode := base64.StdEncoding.EncodeToString
 		text = strings.NewReplacer(m.Password, "***", encode([]byte("\x00"+m.User+"\x00"+m.Password)), "***", encode([]byte(m.Password)), "***").Replace(text)
 	}
-	return errors.New(shorten(clear(clean(text)), quoted))
+	return errors.New(shorten(redact(clean(text)), quoted))
 }

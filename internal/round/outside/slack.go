@@ -33,7 +33,10 @@ func (n *Notify) slack(ctx context.Context, url string, m *Message) error {
 	}
 	o := &Outside{HTTP: n.HTTP, Redact: n.Redact}
 	a, err := o.send(ctx, op, url, http.Header{"User-Agent": {"bascule"}}, body)
-	if err == nil && a.code/100 != 2 {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		err = fault.New(fault.Connect, op, context.Cause(ctx), "")
+	case err == nil && a.code/100 != 2:
 		class, hint := a.class()
 		err = fault.New(class, op, fmt.Errorf("it answered %s; %s", a.status, said(a.output)), hint)
 	}
