@@ -128,6 +128,15 @@ func TestWaits(t *testing.T) {
 	}
 }
 
+// TestApprovers: who is named for a gate and has not said go yet is waited for.
+func TestApprovers(t *testing.T) {
+	r := moving("preprod", "a")
+	r.Script.Task("gate").Approvers = []string{"ann", "bob", "carol"}
+	a := newTale(t, r).tell(until(head, "3m bob")).of(nil, 0)
+	equal(t, "for", a.Waits[0].For, "bob, carol")
+	equal(t, "what", a.Waits[0].What, "go or no-go: 1 of 2 said go")
+}
+
 // TestNobodyDrives: a lease that ran out, or that never was, makes the round wait for somebody.
 func TestNobodyDrives(t *testing.T) {
 	x := newTale(t, moving("preprod", "a")).tell("0s started: copy a")

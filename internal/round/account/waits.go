@@ -74,8 +74,9 @@ func (b *builder) waitsFor(t *round.Task) []Waiting {
 		}
 	case st.Status == round.StatusRunning && t.Step.Kind == round.KindGate && st.Measured && phase == round.PhaseRunning:
 		w.For, w.Since = approve, track.since
-		if len(t.Approvers) > 0 {
-			w.For = strings.Join(t.Approvers, ", ")
+		left := slices.DeleteFunc(slices.Clone(t.Approvers), func(who string) bool { return slices.Contains(st.Votes, who) })
+		if len(left) > 0 {
+			w.For = strings.Join(left, ", ")
 		}
 		w.What, w.Command = fmt.Sprintf("go or no-go: %d of %d said go", len(st.Votes), t.Step.Quorum), b.command("approve", id, "")
 	case st.Status == round.StatusFailed && t.Step.Kind != round.KindMessage && phase == round.PhaseRunning:
