@@ -70,8 +70,8 @@ func (a *app) configSchema() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of bascule.yaml",
-		Long: `Prints the JSON Schema (draft 2020-12) of bascule.yaml, by which an editor can help to write it. What it
-refuses, bascule config check refuses too; bascule config check sees more.
+		Long: `Prints the JSON Schema (draft 2020-12) of bascule.yaml, by which an editor can help to write it. What
+it refuses, bascule config check refuses too; bascule config check sees more.
 
 ` + exitCodesShort(),
 		Example: "  bascule config schema > bascule.schema.json",

@@ -32,8 +32,8 @@ func (a *app) init() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init [FILE]",
 		Short: "Write a first bascule.yaml",
-		Long: `Writes a first bascule.yaml, or another file, with comments that say what may be added. It asks for the
-platform's name, its environments and their databases, at the terminal or, line by line, on its
+		Long: `Writes a first bascule.yaml, or another file, with comments that say what may be added. It asks for
+the platform's name, its environments and their databases, at the terminal or, line by line, on its
 standard input; with --environment it asks nothing.
 
 A file that is there is never touched. No password is written.
@@ -105,7 +105,7 @@ func (a *app) known(ctx context.Context, name string, b *beginning, d *platform.
 		if err != nil {
 			relative = file // one of them is absolute
 		}
-		d.Configs[add(databaseOf(s.Source, file))] = filepath.ToSlash(relative)
+		d.Configs[add(calledAt(s.Source, file))] = filepath.ToSlash(relative)
 	}
 	for _, n := range b.databases {
 		if n != platform.NameOf(n, nil) {
@@ -128,8 +128,8 @@ func (a *app) known(ctx context.Context, name string, b *beginning, d *platform.
 	return err
 }
 
-// databaseOf is what a database is called: as at its source, or, where that is a reference, as its file.
-func databaseOf(source, file string) string {
+// calledAt is what a database is called: as at its source, or, where that is a reference, as its file.
+func calledAt(source, file string) string {
 	if !secret.IsReference(source) {
 		if c, err := mysql.ParseConfig(source); err == nil {
 			return string(c.Database)
@@ -144,9 +144,9 @@ func (a *app) serverDatabases(ctx context.Context, b *beginning) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
-	const any = "information_schema" // everybody may read it
+	const all = "information_schema" // everybody may read it
 	if u, err := url.Parse(address); err == nil && strings.Trim(u.Path, "/") == "" && u.Host != "" {
-		u.Path = "/" + any
+		u.Path = "/" + all
 		address = u.String()
 	}
 	c, err := mysql.ParseConfig(address)
@@ -163,7 +163,7 @@ func (a *app) serverDatabases(ctx context.Context, b *beginning) ([]string, erro
 		return nil, fmt.Errorf("open the source: %w", err)
 	}
 	defer func() { _ = end.Close() }() // it was only read from
-	if c.Database != any {
+	if c.Database != all {
 		return []string{string(c.Database)}, nil
 	}
 	names, err := end.Databases(ctx)
@@ -261,9 +261,10 @@ func (a *app) begun(name string, d *platform.Draft) error {
 	p := &printer{}
 	p.line("%s is written: %s, %s in each", name, plural(int64(len(d.Environments)), "environment"), plural(int64(len(d.Databases)), "database"))
 	if len(missing) > 0 {
-		p.wrapped("next: write, as bascule db reads them with --config: ", strings.Join(missing, ", "))
+		p.line("next: write the files that bascule db reads with --config:")
+		p.wrapped("  ", strings.Join(missing, ", "))
 	}
-	p.line("then: bascule config check%s", orElse(map[bool]string{false: " " + name}[name == platformFile], ""))
+	p.line("then: bascule config check %s", name)
 	_, err := fmt.Fprint(a.out, p.String())
 	return err
 }

@@ -96,7 +96,7 @@ func TestWrittenAndRead(t *testing.T) {
 // TestNearest holds what is offered for a misspelt key.
 func TestNearest(t *testing.T) {
 	for _, c := range []struct{ wrong, near string }{
-		{"environmnets", "environments"}, {"nmae", "name"}, {"webhook_secret", "webhook-secret"}, {"xyz", ""}, {"", ""},
+		{"environmnets", "environments"}, {"nme", "name"}, {"webhook_secret", "webhook-secret"}, {"xyz", ""}, {"", ""},
 	} {
 		if got := nearest(c.wrong, []string{"name", "environments", "webhook-secret", "serve"}); got != c.near {
 			t.Errorf("for %q it is %q, want %q", c.wrong, got, c.near)
