@@ -204,11 +204,7 @@ func (v *roundView) Entry(e *store.Entry, s *round.State) {
 		return
 	}
 	if v.json {
-		(&objects{out: v.out, now: v.now}).write("entry", struct {
-			Round string `json:"round"`
-			*store.Entry
-			Phase round.Phase `json:"phase"`
-		}{v.round.ID, e, s.Phase})
+		(&objects{out: v.out, now: v.now}).write("entry", entryDoc{v.round.ID, e.Seq, e.At, e.Epoch, e.Event, e.Hash, s.Phase})
 		return
 	}
 	// Output that is lost must not stop a round: its journal has everything.
@@ -218,6 +214,17 @@ func (v *roundView) Entry(e *store.Entry, s *round.State) {
 			strings.Join(s.Open(), ", "), v.round.Environment, v.round.Environment)
 	}
 	v.asks(e, s)
+}
+
+// entryDoc is an entry of the journal as --json prints it. The event's own keys stand beside it, since "event" names the object.
+type entryDoc struct {
+	Round string    `json:"round"`
+	Seq   int64     `json:"seq"`
+	At    time.Time `json:"at"`
+	Epoch int64     `json:"epoch,omitempty"`
+	round.Event
+	Hash  string      `json:"hash"`
+	Phase round.Phase `json:"phase"`
 }
 
 // asks says whom a step that has started waits for.
