@@ -168,7 +168,7 @@ func (d *desk) alone(ctx context.Context, r *store.Round) error {
 			busy++
 		}
 	}
-	if most := max(1, d.platform.Limits["production"]); busy >= most {
+	if most := max(1, r.Script.Across["production"]); busy >= most {
 		return fault.New(fault.Busy, "begin a round of "+r.Environment, fmt.Errorf("%s of production not at an end, and at most %d may be", plural(int64(busy), "round"), most),
 			"wait for its end, or raise production under limits in "+d.file)
 	}

@@ -183,10 +183,10 @@ func (d *desk) nextLeg(ctx context.Context, r *store.Round, state *round.State) 
 	switch {
 	case r.Kind != store.Rehearsal || r.Leg != firstLeg:
 		return nil, nil
-	case state.Phase == round.PhaseDone:
+	case state.Phase == round.PhaseDone && state.Switched():
 		_, err := d.tell(ctx, r, round.Event{What: round.Fallback, Who: r.Who, Reason: "a rehearsal goes back as well"})
 		return r, err
-	case state.Phase == round.PhaseFellBack:
+	case state.Phase == round.PhaseFellBack, state.Phase == round.PhaseDone: // without a database nothing leads back
 		again := *r
 		again.ID, again.Number, again.Leg, again.Began = "", 0, secondLeg, d.now().UTC()
 		return &again, d.store.Create(ctx, &again)

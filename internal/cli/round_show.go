@@ -22,8 +22,8 @@ func (a *app) roundPlan() *cobra.Command {
 		Short: "Say what a round would do, how long it would take, and what has no undo",
 		Long: `Says what a round of an environment would do, in which order, which steps make it as long as it is,
 how long each and all would take by what past rounds took, with the uncertainty, what has no undo,
-which findings of proofs of concept are open, and the latest moment to turn back within the window. It
-reads bascule.yaml and the journal, and connects to no database.
+which findings of proofs of concept are open, and the latest moment to turn back within the window.
+It reads bascule.yaml and the journal, and connects to no database.
 
 ` + exitCodesShort(),
 		Example: "  bascule round plan prod-eu",
@@ -312,8 +312,8 @@ func (a *app) roundReport() *cobra.Command {
 		Use:   "report ENVIRONMENT",
 		Short: "Write the report of a round: timeline, decisions, figures, lessons",
 		Long: `Prints the report of the newest round of an environment, as Markdown: what happened when and by whom,
-what was decided, what was left out or overridden and why, how long each step took and was expected to
-take, for how long writes were stopped, and the head of the journal's chain.
+what was decided, what was left out or overridden and why, how long each step took and was expected
+to take, for how long writes were stopped, and the head of the journal's chain.
 
 ` + exitCodesShort(),
 		Example: "  bascule round report prod-eu > prod-eu.md\n  bascule round report prod-eu --html prod-eu.html",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -36,7 +37,7 @@ var words = []word{
 	},
 	{
 		use: "done ENVIRONMENT STEP", short: "Say that a step is done, and how that is seen", what: round.Done, role: platform.RoleOperate, step: true, evidence: true,
-		long: "Says that a manual step is done, or undone where the round turns back; or what became of a step whose driver\ndied, when nobody else can tell.",
+		long: "Says that a manual step is done, or undone where the round turns back; or what became of a step whose driver died, when nobody else can tell.",
 	},
 	{
 		use: "retry ENVIRONMENT STEP", short: "Try a step, or its undo, again", what: round.Retried, role: platform.RoleOperate, step: true,
@@ -44,7 +45,7 @@ var words = []word{
 	},
 	{
 		use: "skip ENVIRONMENT STEP", short: "Leave a step out", what: round.Skipped, role: platform.RoleOperate, step: true, reason: true,
-		long: "Leaves a step out, or says that its undo, which has failed, was done by hand. Gates and the steps that close, open and\nfinish databases cannot be left out.",
+		long: "Leaves a step out, or says that its undo, which has failed, was done by hand. Gates and the steps that close, open and finish databases cannot be left out.",
 	},
 	{
 		use: "note ENVIRONMENT", short: "Write something down", what: round.Noted, role: platform.RoleOperate, reason: true,
@@ -56,7 +57,7 @@ var words = []word{
 	},
 	{
 		use: "abort ENVIRONMENT", short: "Undo everything, before the switch", what: round.Aborted, role: platform.RoleOperate, reason: true,
-		long: "Undoes what was done, in the reverse order. Once a database may have opened on its new side it is refused: then\nbascule round fallback leads back.",
+		long: "Undoes what was done, in the reverse order. Once a database may have opened on its new side it is refused: then bascule round fallback leads back.",
 	},
 	{
 		use: "forward ENVIRONMENT", short: "Go on, behind the switch", what: round.Forward, role: platform.RoleOperate, reason: true,
@@ -64,7 +65,7 @@ var words = []word{
 	},
 	{
 		use: "fallback ENVIRONMENT", short: "Bring everything back, behind the switch", what: round.Fallback, role: platform.RoleOperate, reason: true,
-		long: "Brings every database back to its old side with all that was written since, and undoes the other steps. Until the\nfinish it can be said at any time.",
+		long: "Brings every database back to its old side with all that was written since, and undoes the other steps. Until the finish it can be said at any time.",
 	},
 }
 
@@ -79,7 +80,7 @@ func (a *app) roundWord(w *word) *cobra.Command {
 	var e round.Event
 	cmd := &cobra.Command{
 		Use: w.use, Short: w.short, Args: oneEnvironment(w.step),
-		Long: w.long + "\n\n" + exitCodesShort(ExitRefused, ExitPrivilege),
+		Long: strings.Join(wrap(w.long, 98), "\n") + "\n\n" + exitCodesShort(ExitRefused, ExitPrivilege),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case w.reason && e.Reason == "":
