@@ -27,6 +27,7 @@ func (r *run) do(ctx context.Context, step journal.Step) error {
 	if r.state.Phase == Idle {
 		// What an earlier attempt left behind does not concern this one.
 		r.cause, r.frozen, r.counted, r.told, r.went = nil, time.Time{}, time.Time{}, false, false
+		r.policy.Stay, r.policy.Decided = false, false
 	}
 	before := r.claim.Epoch
 	if err := r.record(ctx, step, journal.MarkBegun, nil); err != nil || r.claim.Epoch != before {
@@ -110,6 +111,8 @@ func (r *run) headline() any {
 // driver's patience, as long as the application waits.
 func (r *run) within(ctx context.Context, step journal.Step) (context.Context, context.CancelFunc) {
 	switch {
+	case frozen(step) && r.policy.Decided:
+		return r.clock.WithTimeout(ctx, r.patience())
 	case frozen(step) && !r.counted.IsZero():
 		return r.clock.WithTimeout(ctx, r.policy.Budget-r.clock.Now().Sub(r.counted))
 	case step == journal.StepOpen, step == journal.StepHooks, step == journal.StepDone:
@@ -121,6 +124,11 @@ func (r *run) within(ctx context.Context, step journal.Step) (context.Context, c
 
 // act does what a step is, again while that may help.
 func (r *run) act(ctx context.Context, step journal.Step) (any, error) {
+	if step == journal.StepHold && !r.went {
+		if err := r.await(ctx); err != nil {
+			return nil, r.late(err, step)
+		}
+	}
 	ctx, cancel := r.within(ctx, step)
 	defer cancel()
 	until := r.clock.Now().Add(r.patience())
@@ -133,9 +141,6 @@ func (r *run) act(ctx context.Context, step journal.Step) (any, error) {
 			return found, nil
 		}
 		again := fault.ClassOf(err) == fault.Connect || fault.ClassOf(err) == fault.Busy && frozen(step)
-		if step == journal.StepHold && !r.went {
-			again = false // it was asked, and this is the answer
-		}
 		if !again || errors.Is(err, journal.ErrStale) || !frozen(step) && r.clock.Now().After(until) {
 			return nil, r.late(err, step)
 		}
@@ -147,7 +152,7 @@ func (r *run) act(ctx context.Context, step journal.Step) (any, error) {
 
 // late says so when it was the budget that ran out.
 func (r *run) late(err error, step journal.Step) error {
-	if frozen(step) && !r.counted.IsZero() && r.clock.Now().Sub(r.counted) >= r.policy.Budget {
+	if frozen(step) && !r.policy.Decided && !r.counted.IsZero() && r.clock.Now().Sub(r.counted) >= r.policy.Budget {
 		return fault.New(fault.Resource, "stay within the write freeze", fmt.Errorf("%s were not enough for all steps: %w", r.policy.Budget, err),
 			"try again when less is written, or allow more with --freeze")
 	}

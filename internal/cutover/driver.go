@@ -52,7 +52,7 @@ type Driver struct {
 	Keep func(ctx context.Context) error
 	// Stay leaves the fence up, and the journal at that, when something fails between the word of Hold and the switch, or after Keep's take-over:
 	// whether to go on or to undo is for a person to say, since other databases may have opened meanwhile. An error of Hold that wraps ErrDeclined is
-	// such a word.
+	// such a word; one that wraps ErrBound is none. The budget is over with a word that comes in time: to wait for a person would take longer.
 	Stay   bool
 	Events event.Sink
 	// Clock, if nil, is the machine's.
@@ -65,8 +65,12 @@ type Driver struct {
 // Wait returns when what was spawned has ended.
 type Wait func()
 
-// ErrDeclined is wrapped by the error of a Hold that says that the switch may not come.
-var ErrDeclined = errors.New("the switch may not come")
+var (
+	// ErrDeclined is wrapped by the error of a Hold that says that the switch may not come: the attempt is undone, also where Driver.Stay is set.
+	ErrDeclined = errors.New("the switch may not come")
+	// ErrBound is wrapped by the error of a Hold that ended without a word when others may have opened: where Driver.Stay is set the fence stays up.
+	ErrBound = errors.New("others may have switched")
+)
 
 // SwitchUnknownError says that nobody knows whether the switch is durable, because the journal could not be read since. Both sides are
 // as they were: the one that was left is fenced. It must not be answered by trying again blindly.
@@ -183,7 +187,7 @@ func (d *Driver) drive(ctx context.Context, g Goal, why string) (State, error) {
 		return r.state, err
 	}
 	if d.Keep != nil && r.state.Phase == Running && r.state.Fenced() && r.state.Direction == g.Direction() {
-		r.policy.Keep, r.policy.Stay, r.counted = true, d.Stay, r.clock.Now()
+		r.policy.Keep, r.policy.Stay, r.counted = true, r.stays(), r.clock.Now()
 	}
 	if a := d.machine().next(r.state, r.policy); a.Kind == Do && g.Direction() != "" && !log.Watched() {
 		d.emit(event.Unwatched{})

@@ -2,10 +2,13 @@ package cutover
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/journal"
 )
 
 // fence raises the fence. Where the attempt is another process's, both sides are brought to be equal behind it.
@@ -20,15 +23,9 @@ func (r *run) fence(ctx context.Context, w *Way) error {
 	return nil
 }
 
-// hold waits for the word that the switch may come, and then looks whether the fence has held meanwhile: a fence that stands now, with nothing of the
-// application in the log behind what was drained, is what the switch rests on.
+// hold looks, behind the word, whether the fence has held meanwhile: a fence that stands now, with nothing of the application in the log behind what
+// was drained, is what the switch rests on.
 func (r *run) hold(ctx context.Context, w *Way) (any, error) {
-	if !r.went {
-		if err := r.await(ctx); err != nil {
-			return nil, err
-		}
-		r.went, r.policy.Stay = true, r.Stay
-	}
 	p, err := w.Fence.Prove(ctx, change.Token(r.claim.Epoch))
 	if err == nil {
 		err = w.Drain.Still(ctx, p)
@@ -36,8 +33,10 @@ func (r *run) hold(ctx context.Context, w *Way) (any, error) {
 	return at{p}, err
 }
 
-// await asks whether the switch may come, and ends the wait when it must not any more.
+// await waits for the word that the switch may come, and ends the wait when it must not any more.
 func (r *run) await(ctx context.Context) error {
+	ctx, cancel := r.within(ctx, journal.StepHold)
+	defer cancel()
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	set := func(f context.CancelCauseFunc) {
@@ -47,11 +46,21 @@ func (r *run) await(ctx context.Context) error {
 	}
 	set(end)
 	defer set(nil)
-	if err := r.Hold(ctx, r.state); err != nil {
-		return err
+	s := r.state
+	s.Steps = maps.Clone(s.Steps)
+	err := r.Hold(ctx, s)
+	if r.went = err == nil; r.went || errors.Is(err, ErrBound) {
+		r.policy.Stay = r.stays()
 	}
-	return context.Cause(ctx) // a word that came too late
+	if err == nil {
+		err = context.Cause(ctx) // the word came too late
+	}
+	r.policy.Decided = err == nil && r.policy.Stay
+	return err
 }
+
+// stays reports whether the fence stays up when something fails once others may have opened. In a rehearsal none does.
+func (r *run) stays() bool { return r.Stay && !r.Rehearse }
 
 // release ends a hold that is under way.
 func (r *run) release(why error) {

@@ -51,6 +51,8 @@ type Policy struct {
 	Keep bool
 	// Stay leaves the fence up when something fails, for a person to choose.
 	Stay bool
+	// Decided says that the switch was let come in time, and that others may have switched: the budget does not matter any more.
+	Decided bool
 	// Why is why nothing is to be left open, for the journal; for ToRest.
 	Why string
 }
@@ -137,7 +139,7 @@ func (r *rules) run(s State, p Policy) Action {
 	case sw.Mark == journal.MarkBegun && sw.Epoch < p.Epoch && !p.Keep:
 		// This driver's claim has waited for whatever was under way, and there is no record: it can never come.
 		return stop("the switch was begun and did not become durable")
-	case s.Fenced() && p.Frozen >= p.Budget:
+	case s.Fenced() && p.Frozen >= p.Budget && !p.Decided:
 		return stop(fmt.Sprintf("writes have been stopped for %s, and may be for %s", p.Frozen.Round(time.Millisecond), p.Budget))
 	case r.toRepeat(&s, p.Epoch) != "":
 		return Action{Kind: Undo, Step: r.toRepeat(&s, p.Epoch)}

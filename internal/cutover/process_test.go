@@ -55,6 +55,7 @@ type process struct {
 	dead   bool
 	// stalled is until when nothing of the process runs.
 	stalled time.Time
+	holding
 }
 
 var errInterrupted = errors.New("interrupted")
@@ -106,7 +107,12 @@ func (p *process) call(ctx context.Context, what string, effect func() error) er
 }
 
 // Now, Sleep and WithTimeout make a process its own clock.
-func (p *process) Now() time.Time { return p.w.now }
+func (p *process) Now() time.Time {
+	if p.w.flaws.patient {
+		return p.w.now.Add(-p.waited)
+	}
+	return p.w.now
+}
 
 func (p *process) Sleep(ctx context.Context, d time.Duration) error {
 	if ctx.Err() != nil {
@@ -117,6 +123,9 @@ func (p *process) Sleep(ctx context.Context, d time.Duration) error {
 
 func (p *process) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
+	if p.w.flaws.patient {
+		return ctx, func() { cancel(context.Canceled) }
+	}
 	t := &timer{p.w.now.Add(d), cancel}
 	p.w.timers = append(p.w.timers, t)
 	return ctx, func() {
@@ -164,6 +173,9 @@ func (l ledger) Claim(ctx context.Context, who, id string, seen int64, lease tim
 func (l ledger) Renew(ctx context.Context, id string, lease time.Duration) error {
 	return l.call(ctx, "renew", func() error {
 		if l.m.driver.ID != id {
+			if l.w.flaws.noClaim {
+				return nil
+			}
 			return journal.ErrStale
 		}
 		l.m.driver.Until = l.w.now.Add(lease)
@@ -210,12 +222,13 @@ func (l ledger) write(ctx context.Context, c journal.Claim, check bool, commit f
 }
 
 func (l ledger) Append(ctx context.Context, c journal.Claim, e journal.Entry) error {
-	return l.write(ctx, c, true, func() { l.add(c, e) })
+	return l.write(ctx, c, !l.w.flaws.noClaim, func() { l.add(c, e) })
 }
 
 func (l ledger) Switch(ctx context.Context, c journal.Claim, e journal.Entry) error {
 	put := func() error {
-		return l.write(ctx, c, !l.w.flaws.noEpoch, func() {
+		return l.write(ctx, c, !l.w.flaws.noEpoch && !l.w.flaws.noClaim, func() {
+			l.mayCome()
 			l.add(c, e)
 			n := l.w.new
 			if e.Direction == journal.Forward {
@@ -308,7 +321,7 @@ func (x way) Feed(ctx context.Context, t change.Token, p change.Position) error 
 		if x.w.flaws.late && !x.w.enabled[back] {
 			at = len(x.dst().log)
 		}
-		x.w.enabled[x.d], x.w.enabled[back] = false, true
+		x.w.enabled[x.d], x.w.enabled[back], x.w.paused[back] = false, true, false
 		x.w.applied[back] = max(x.w.applied[back], at)
 	})
 }
@@ -340,6 +353,7 @@ func (f fenceOf) Prove(ctx context.Context, t change.Token) (p change.Position, 
 func (x way) Lower(ctx context.Context, t change.Token) error {
 	e := x.src()
 	return x.guarded(ctx, "lower", e, t, func() {
+		x.mayLower()
 		if e.raised {
 			e.open, e.raised = true, false
 		}
@@ -363,7 +377,7 @@ func (x way) Still(ctx context.Context, p change.Position) error {
 		return err
 	}
 	return x.call(ctx, "still", func() error {
-		if x.w.applied[x.d] < at {
+		if x.w.applied[x.d] < at && !x.w.flaws.blind {
 			return fault.New(fault.Refused, "still", errors.New("somebody has written"), "")
 		}
 		return nil
@@ -381,11 +395,11 @@ func (x way) Prove(ctx context.Context) (p Proved, err error) {
 }
 
 func (x way) Prepare(ctx context.Context, t change.Token) error {
-	return x.guarded(ctx, "prepare", x.dst(), t, func() { x.dst().prepared = true })
+	return x.guarded(ctx, "prepare", x.dst(), t, func() { x.dst().prepared, x.w.paused[x.d] = true, true })
 }
 
 func (x way) Restore(ctx context.Context, t change.Token) error {
-	return x.guarded(ctx, "restore", x.dst(), t, func() { x.dst().prepared = x.w.flaws.noRestore })
+	return x.guarded(ctx, "restore", x.dst(), t, func() { x.dst().prepared, x.w.paused[x.d] = x.w.flaws.noRestore, false })
 }
 
 func (x way) Validate(ctx context.Context, t change.Token) error {

@@ -86,7 +86,11 @@ func (w *world) operate(r *rules) {
 			w.pass(w.millis(3_000))
 			err := w.launch(name("operator"), r, func(d *Driver, p *process) error {
 				d.Rehearse = w.rng.IntN(8) == 0
-				_, err := d.Run(p.ctx, goal)
+				p.together(d, goal.Direction())
+				s, err := d.Run(p.ctx, goal)
+				if err != nil && d.Stay && s.Fenced() && p.current() {
+					w.stayed++
+				}
 				return err
 			})
 			if err == nil {
@@ -124,7 +128,7 @@ func (w *world) rest(r *rules, name func(string) string) {
 		d = journal.Back
 	}
 	w.pass(2 * time.Second)
-	for w.wrong == "" && w.enabled[d] && w.applied[d] < len(w.end(from(d)).log) {
+	for w.wrong == "" && w.enabled[d] && !w.paused[d] && w.applied[d] < len(w.end(from(d)).log) {
 		w.deliver(d)
 	}
 	if other := w.end(to(d)); !maps.Equal(other.data, w.truth) {
@@ -169,7 +173,7 @@ func TestSimulation(t *testing.T) {
 		}
 		return
 	}
-	var flips, took, undone atomic.Int64
+	var flips, took, undone, held, went, kept, stayed, leaked atomic.Int64
 	each(count(t), func(seed uint64) bool {
 		w := simulate(t.Context(), seed, nil, flaws{})
 		if w.wrong != "" {
@@ -178,6 +182,11 @@ func TestSimulation(t *testing.T) {
 		}
 		flips.Add(int64(w.flips))
 		took.Add(int64(w.took))
+		held.Add(int64(w.held))
+		went.Add(int64(w.went))
+		kept.Add(int64(w.kept))
+		stayed.Add(int64(w.stayed))
+		leaked.Add(int64(w.leaked))
 		for _, e := range w.journal.entries {
 			if e.Mark == journal.MarkUndone && e.Step == journal.StepFence {
 				undone.Add(1)
@@ -185,8 +194,12 @@ func TestSimulation(t *testing.T) {
 		}
 		return true
 	})
-	t.Logf("%d seeds: %d switches, %d fences lowered again, %d takeovers", count(t), flips.Load(), undone.Load(), took.Load())
-	for what, n := range map[string]int64{"switches": flips.Load(), "fences lowered": undone.Load(), "takeovers": took.Load()} {
+	t.Logf("%d seeds: %d switches, %d fences lowered again, %d takeovers, %d holds of which %d were let go on, %d writes past a fence, %d gone on with from another's fence, %d left fenced",
+		count(t), flips.Load(), undone.Load(), took.Load(), held.Load(), went.Load(), leaked.Load(), kept.Load(), stayed.Load())
+	for what, n := range map[string]int64{
+		"switches": flips.Load(), "fences lowered": undone.Load(), "takeovers": took.Load(), "holds": held.Load(), "holds that went on": went.Load(),
+		"writes past a fence": leaked.Load(), "fences gone on from": kept.Load(), "left fenced": stayed.Load(),
+	} {
 		if n < int64(count(t))/10 {
 			t.Errorf("only %d %s: the simulation does not reach what it is for", n, what)
 		}
@@ -214,6 +227,13 @@ func TestMutants(t *testing.T) {
 		"target not made passive again":         {flaws: flaws{noRestore: true}},
 		"armed after the switch":                {rules: moved(journal.StepArm, journal.StepReverse)},
 		"fence lowered after the switch":        {flaws: flaws{lower: true}},
+		"holds before it is prepared":           {rules: moved(journal.StepHold, journal.StepPrepare)},
+		"holds before the proof":                {rules: moved(journal.StepHold, journal.StepProve)},
+		"a hold's no is not heard":              {flaws: flaws{deaf: true}},
+		"a lost claim is not noticed":           {flaws: flaws{noClaim: true, noToken: true}},
+		"the budget stands still in a hold":     {flaws: flaws{patient: true}},
+		"the fence is not looked at again":      {flaws: flaws{blind: true}},
+		"undone when others may be open":        {flaws: flaws{hasty: true}},
 		"undone in the order of doing":          {rules: &rules{order: order, undoable: []journal.Step{journal.StepPrepare, journal.StepFence, journal.StepArm}, optional: optional}},
 	} {
 		t.Run(name, func(t *testing.T) {

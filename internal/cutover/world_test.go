@@ -26,6 +26,11 @@ type flaws struct {
 	late      bool // the way back begins at the end of the log when the feed is turned on
 	noRestore bool // a target stays as it was prepared
 	lower     bool // whoever fails lowers the fence, wherever it stands
+	noClaim   bool // nobody is told that another has taken over
+	deaf      bool // a hold's no is taken for a yes
+	patient   bool // the budget does not count while an attempt holds
+	blind     bool // nobody looks whether the fence has held
+	hasty     bool // what should stay as it is is undone
 }
 
 // world is everything.
@@ -56,6 +61,14 @@ type world struct {
 	crash, lose, stall, refuse int
 	flips                      int
 	took                       int
+	// How often an attempt held, was let go on, went on from another's fence, and was left fenced for a person.
+	held, went, kept, stayed int
+	leaked                   int // writes that passed the fence of an attempt that held
+	// keptAt is when somebody went on from the fence of the attempt keptFor.
+	keptAt  time.Time
+	keptFor int
+	// paused are feeds that stand still because the end they lead to was made fit for the application.
+	paused map[journal.Direction]bool
 }
 
 type timer struct {
@@ -282,7 +295,7 @@ func newWorld(ctx context.Context, seed uint64) *world {
 	w := &world{
 		ctx: ctx,
 		rng: rand.New(rand.NewPCG(seed, 1)), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), truth: map[int]int{},
-		enabled: map[journal.Direction]bool{journal.Forward: true}, applied: map[journal.Direction]int{},
+		enabled: map[journal.Direction]bool{journal.Forward: true}, applied: map[journal.Direction]int{}, paused: map[journal.Direction]bool{},
 	}
 	w.state, w.rules = State{Phase: Idle, Live: Old}, standard
 	w.old = &end{name: Old, open: true, prepared: true, data: map[int]int{}, sessions: map[*session]bool{}}
@@ -343,7 +356,7 @@ func (w *world) end(s Side) *end {
 func (w *world) feed(d journal.Direction) func(*actor) {
 	return func(*actor) {
 		for {
-			w.await(func() bool { return w.enabled[d] && w.applied[d] < len(w.end(from(d)).log) })
+			w.await(func() bool { return w.enabled[d] && !w.paused[d] && w.applied[d] < len(w.end(from(d)).log) })
 			w.pass(w.millis(120))
 			w.deliver(d)
 			if w.chance(30) {
@@ -355,7 +368,7 @@ func (w *world) feed(d journal.Direction) func(*actor) {
 
 func (w *world) deliver(d journal.Direction) {
 	src, dst := w.end(from(d)), w.end(to(d))
-	for w.enabled[d] && w.applied[d] < len(src.log) {
+	for w.enabled[d] && !w.paused[d] && w.applied[d] < len(src.log) {
 		if src == w.new && (src.slot < 0 || w.applied[d] < src.slot) {
 			w.violate("the log that the feed %s needs is not kept", d)
 		}
