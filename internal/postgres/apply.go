@@ -51,6 +51,7 @@ type applier struct {
 	tx        *applyTx
 	pipe      pipe
 	keys      map[uint64]int32 // by hash: rows of the step's Insert
+	sent      int              // rows since plans were made
 	// missing counts the keys that were only to be deleted and were not there.
 	missing int64
 	// temporary says that what Prepare made does not count as live, because it will be taken away.

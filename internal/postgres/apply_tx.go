@@ -22,7 +22,13 @@ const (
 	markName   = "bascule_mark"
 	hashOn     = "bascule_hash_on"
 	hashOff    = "bascule_hash_off"
+	replanName = "bascule_replan"
 )
+
+// replanRows is after how many rows plans are made anew. For a table that is empty, or nearly, the server plans to walk all of it and to look
+// for each of its rows among those given; it keeps that plan until the table's statistics are made anew, and meanwhile every batch would
+// cost the rows given times the rows there. Planning costs a fraction of a millisecond.
+const replanRows = 2000
 
 // applyMarkSQL fails when the row is not there, so that the COMMIT behind it is not carried out.
 const applyMarkSQL = `WITH u AS (UPDATE bascule.apply SET position = $3, at = NULLIF($4, '')::timestamptz, txns = $5, rows = $6, updated = clock_timestamp()
@@ -36,6 +42,7 @@ func (s *applier) prepareFixed(ctx context.Context) error {
 	for name, sql := range map[string]string{
 		beginName: "BEGIN", commitName: "COMMIT", markName: applyMarkSQL, touchName: applyTouchSQL,
 		hashOn: "SET LOCAL enable_hashjoin = on", hashOff: "SET LOCAL enable_hashjoin = off",
+		replanName: "DISCARD PLANS",
 	} {
 		if _, err := s.conn.PgConn().Prepare(ctx, name, sql, nil); err != nil {
 			return err
@@ -284,10 +291,15 @@ func (x *applyTx) send(ctx context.Context, c *rowsOfStep) error {
 			rows++
 		}
 		endArray(data, from, rows)
+		x.pipe.data = data
+		if x.sent >= replanRows {
+			x.pipe.add(replanName, nil, expectation{op: "plan anew"})
+			x.sent = 0
+		}
+		x.sent += rows
 		if c.hash {
 			x.pipe.add(hashOn, nil, expectation{op: "set enable_hashjoin"})
 		}
-		x.pipe.data = data
 		x.pipe.addWritten(name, from, expectation{op: c.op + " " + c.h.name, took: c.took})
 		if c.hash {
 			x.pipe.add(hashOff, nil, expectation{op: "set enable_hashjoin"})
