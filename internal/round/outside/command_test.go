@@ -190,11 +190,21 @@ func TestEnds(t *testing.T) {
 // TestTidies lets a command that was told to end say what it did about that.
 func TestTidies(t *testing.T) {
 	t.Parallel()
-	o := &Outside{Timeout: 500 * time.Millisecond}
-	output, err := o.Do(t.Context(), `trap 'echo tidied up; exit 0' TERM; echo begun; while true; do sleep 1000 & wait $!; done`, quiesce)
+	path, open := watch(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stop := errors.New("somebody aborted")
+	go func() {
+		_, _ = open().ReadString('\n')
+		cancel(stop)
+	}()
+	output, err := (&Outside{}).Do(ctx, `trap 'echo tidied up; exit 0' TERM; echo begun; echo ready >`+path+`; while true; do sleep 1000 & wait $!; done`, quiesce)
 	// Some shells tell beside it that their child was ended.
-	if !strings.HasPrefix(output, "begun\n") || !strings.HasSuffix(output, "tidied up") || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no end within 500ms") || fault.ClassOf(err) != fault.Resource {
+	if !strings.HasPrefix(output, "begun\n") || !strings.HasSuffix(output, "tidied up") || !errors.Is(err, stop) {
 		t.Errorf("%q, %v", output, err)
+	}
+	_, err = (&Outside{Timeout: 20 * time.Millisecond}).Do(t.Context(), "exec sleep 1000", quiesce)
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no end within 20ms") || fault.ClassOf(err) != fault.Resource {
+		t.Errorf("its time is over: %v", err)
 	}
 }
 
@@ -202,21 +212,35 @@ func TestTidies(t *testing.T) {
 func TestLeaves(t *testing.T) {
 	t.Parallel()
 	o := &Outside{grace: 100 * time.Millisecond}
-	output, err := o.Do(t.Context(), `sleep 1000 & echo $!`, quiesce)
-	pid, scan := strconv.Atoi(output)
-	if err != nil || scan != nil {
-		t.Fatalf("%q, %v", output, err)
-	}
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		t.Errorf("what a command left running is gone: %v", err)
-	}
 	path, open := watch(t)
+	type result struct {
+		output string
+		err    error
+	}
+	did := make(chan result, 1)
+	go func() {
+		output, err := o.Do(t.Context(), `exec 3>`+path+`; (trap 'echo still here >&3; exit' USR1; while true; do sleep 0.02; done) & echo $!`, quiesce)
+		did <- result{output, err}
+	}()
+	alive := open()
+	left := <-did
+	pid, err := strconv.Atoi(left.output)
+	if left.err != nil || err != nil {
+		t.Fatalf("%q, %v", left.output, left.err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGUSR1); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := alive.ReadString('\n'); line != "still here\n" {
+		t.Errorf("what a command left running is gone: %q, %v", line, err)
+	}
+	path, open = watch(t)
 	done := make(chan error, 1)
 	go func() {
 		_, err := o.Do(t.Context(), `exec 3>`+path+`; (trap '' TERM; sleep 1000) & exit 3`, quiesce)
 		done <- err
 	}()
-	alive := open()
+	alive = open()
 	if err := <-done; err == nil || !strings.Contains(err.Error(), "exit code 3") {
 		t.Errorf("it failed: %v", err)
 	}
@@ -278,18 +302,18 @@ func TestOutput(t *testing.T) {
 // TestSecretAtTheEdge prints secrets so that each of the places where something is left out falls into one, in turn.
 func TestSecretAtTheEdge(t *testing.T) {
 	t.Parallel()
-	secret := "0123456789abcdefghij-the-end"
-	o := &Outside{Redact: func(s string) string { return strings.ReplaceAll(s, secret, "***") }}
-	for _, size := range []int{shown - 10, kept, 2*kept + 100, 3*kept + 1, 8*kept + 3} {
-		for shift := 0; shift < len(secret); shift += 5 {
-			r := &record{}
-			text := strings.Repeat("x", shift) + strings.Repeat(secret, size/len(secret)+1)
-			for i := 0; i < len(text); i += 1000 {
-				_, _ = r.Write([]byte(text[i:min(i+1000, len(text))]))
-			}
-			got := r.text(o.clear)
-			if rest := strings.NewReplacer("***", "", "x", "", "…", "", "\n", "", "*", "").Replace(got); rest != "" || got == "" {
-				t.Fatalf("%d bytes from %d: %q is left of a secret", size, shift, rest)
+	for _, secret := range []string{"0123456789abcdefghij-the-end", strings.Repeat("0123456789", 70)} {
+		hide := func(s string) string { return strings.ReplaceAll(s, secret, "***") }
+		for _, size := range []int{shown - 10, kept, 2*kept + 100, 3*kept + 1, 8*kept + 3} {
+			for shift := 0; shift < len(secret); shift += 1 + len(secret)/6 {
+				r := &record{}
+				text := strings.Repeat("x", shift) + strings.Repeat(secret, size/len(secret)+1)
+				for i := 0; i < len(text); i += 1000 {
+					_, _ = r.Write([]byte(text[i:min(i+1000, len(text))]))
+				}
+				if rest := strings.Trim(r.text(hide), "*x\n…"); rest != "" {
+					t.Fatalf("%d bytes from %d: %q is left of a secret", size, shift, rest)
+				}
 			}
 		}
 	}
