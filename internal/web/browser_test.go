@@ -63,15 +63,19 @@ func TestBrowser(t *testing.T) {
 func looks(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	for name, tell := range map[string]func(*scene){"gate": gateScene, "freeze": freezeScene, "ask": askScene, "done": doneScene} {
+	for name, tell := range map[string]func(*scene){"gate": gateScene, "freeze": freezeScene, "ask": askScene, "done": doneScene, "past": pastScene} {
 		s := newScene(t, "prod-ap")
 		tell(s)
 		srv := httptest.NewServer(s.server().handler())
 		t.Cleanup(srv.Close)
-		out[name] = srv.URL + "/rounds/prod-ap-1"
-		if name == "freeze" {
+		switch name {
+		case "freeze":
 			out["list"] = srv.URL + "/"
+		case "past":
+			out["history"], out["rounds"] = srv.URL+"/history", srv.URL+"/"
+			continue
 		}
+		out[name] = srv.URL + "/rounds/prod-ap-1"
 	}
 	return out
 }

@@ -41,10 +41,10 @@ type hub struct {
 	packed  []byte // the whole, gzipped, of version
 }
 
-// frame is what leads from the version before to its own, as it is sent.
+// frame is what leads from the version before to its own, as it is sent: plain, or deflated once for all viewers.
 type frame struct {
-	version int64
-	text    []byte
+	version     int64
+	text, small []byte
 }
 
 func newHub(s *server, build func(context.Context) (document, error), wait func(context.Context)) *hub {
@@ -77,7 +77,8 @@ func (h *hub) refresh(ctx context.Context) error {
 	}
 	h.doc, h.packed = doc, nil
 	h.version++
-	h.frames = append(h.frames, frame{h.version, h.encode("", diff)})
+	text := h.encode("", diff)
+	h.frames = append(h.frames, frame{h.version, text, deflate(text)})
 	if len(h.frames) > kept {
 		h.frames = append([]frame(nil), h.frames[len(h.frames)-kept:]...)
 	}
@@ -167,7 +168,7 @@ func (h *hub) run(ctx context.Context) {
 
 // after returns what a viewer lacks who has the state that id names, and the channel that is closed at the next change. It is not known where id is of another
 // process, or too old.
-func (h *hub) after(id string) (text [][]byte, now string, changed <-chan struct{}, known bool) {
+func (h *hub) after(id string, small bool) (text [][]byte, now string, changed <-chan struct{}, known bool) {
 	boot, n, _ := strings.Cut(id, "-")
 	version, err := strconv.ParseInt(n, 10, 64)
 	h.mu.Lock()
@@ -176,7 +177,11 @@ func (h *hub) after(id string) (text [][]byte, now string, changed <-chan struct
 		return nil, "", nil, false
 	}
 	for _, f := range h.frames {
-		if f.version > version {
+		switch {
+		case f.version <= version:
+		case small:
+			text = append(text, f.small)
+		default:
 			text = append(text, f.text)
 		}
 	}

@@ -98,20 +98,19 @@ func (a *sight) collect(ch chan<- prometheus.Metric) {
 		send(descDBFrost, d.Seconds(), db)
 	}
 	for db, sign := range a.Signs {
-		v := databaseView{}
-		v.sign(document{}, db, &sign)
-		if v.At == 0 {
+		_, p := readSign(&sign)
+		if p == nil {
 			continue
 		}
 		send(descAge, max(0, a.Now.Sub(sign.At)).Seconds(), db)
-		if v.Lag != nil {
-			send(descLag, (time.Duration(*v.Lag) * time.Millisecond).Seconds(), db)
+		if p.Lag != nil {
+			send(descLag, (time.Duration(*p.Lag) * time.Millisecond).Seconds(), db)
 		}
-		if v.Behind != nil {
-			send(descBehind, float64(*v.Behind), db)
+		if p.Behind != nil {
+			send(descBehind, float64(*p.Behind), db)
 		}
-		if v.Rate != nil {
-			send(descRate, *v.Rate, db)
+		if p.Rate != nil {
+			send(descRate, float64(*p.Rate), db)
 		}
 	}
 }

@@ -88,3 +88,47 @@ func (s *scene) live() {
 		s.sign(name, age, time.Duration(350+i*i*1900)*time.Millisecond, 1834-i*311, 12+i*9)
 	}
 }
+
+// rest brings a copied round to its end.
+const rest = `
+0s started: go
+1m done: go
+6m bob says go: go
+0s started: announce
+1s done: announce
+0s started: quiesce
+1m done: quiesce | stopped
+0s started: close *
+21s done: close *
+0s started: open *
+3s done: open *
+0s started: endpoints
+4m done: endpoints | read back
+0s started: live
+6m done: live | 41 of 41 pods
+0s started: smoke
+3m done: smoke | order 991 bought and refunded
+0s started: traffic
+9m done: traffic | dig
+0s started: tell
+1s done: tell
+0s started: soak
+30m done: soak
+0s started: part
+1m done: part
+26h bob says go: part
+0s started: finish *
+4s done: finish *
+`
+
+// pastScene: preprod has moved, then the first region; the next one has begun.
+func pastScene(s *scene) {
+	s.set(func() { s.rounds = nil })
+	s.round("preprod", "ann")
+	s.tell("31h started: freeze\n50m noted | the runbook of the queue was wrong\n1m done: freeze | x\n0s started: ttl\n90m done: ttl | x\n0s started: standby\n9h done: standby | x\n" +
+		"0s started: copy *\n2h done: copy *\n0s started: verify *\n1h done: verify *" + rest)
+	s.round("prod-ap", "ann")
+	s.tell(copied + rest)
+	s.round("prod-eu", "ann")
+	s.tell("0s started: freeze\n3m noted | who owns the queue in Europe?")
+}

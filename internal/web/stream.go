@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"time"
@@ -56,11 +57,15 @@ func (s *server) sendWhole(w http.ResponseWriter, r *http.Request, h *hub) {
 
 // stream sends what changes in a hub, from the state on that the viewer has, until it goes away.
 func (s *server) stream(w http.ResponseWriter, r *http.Request, h *hub) {
-	v := viewer{w: w, out: http.NewResponseController(w), h: h}
+	v := viewer{w: w, out: http.NewResponseController(w), h: h, small: takesZip(r)}
 	_ = v.out.SetReadDeadline(time.Time{}) // the server's would end the stream; where none can be set, none is
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")
 	header.Set("X-Accel-Buffering", "no")
+	header.Set("Vary", "Accept-Encoding")
+	if v.small {
+		header.Set("Content-Encoding", "gzip")
+	}
 	w.WriteHeader(http.StatusOK)
 	h.join(r.Context())
 	defer h.leave()
@@ -77,22 +82,27 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request, h *hub) {
 
 // viewer is one stream.
 type viewer struct {
-	w   http.ResponseWriter
-	out *http.ResponseController
-	h   *hub
+	w     http.ResponseWriter
+	out   *http.ResponseController
+	h     *hub
+	small bool // it takes gzip
 }
 
 // serve returns nil when the stream should end, and an error when the viewer does not read.
 func (v *viewer) serve(ctx context.Context, id string, may func() bool) error {
 	timer := time.NewTicker(beat)
 	defer timer.Stop()
-	if err := v.send([]byte("retry: 1000\n\n")); err != nil {
+	first := v.packed([]byte("retry: 1000\n\n"))
+	if v.small {
+		first = append(bytes.Clone(gzipHead), first...)
+	}
+	if err := v.send(first); err != nil {
 		return err
 	}
 	for {
-		text, now, changed, known := v.h.after(id)
+		text, now, changed, known := v.h.after(id, v.small)
 		if !known {
-			return v.send([]byte("event: reset\ndata: {}\n\n"))
+			return v.send(v.packed([]byte("event: reset\ndata: {}\n\n")))
 		}
 		if err := v.send(text...); err != nil {
 			return err
@@ -104,16 +114,24 @@ func (v *viewer) serve(ctx context.Context, id string, may func() bool) error {
 		case <-changed:
 		case <-timer.C:
 			if !may() {
-				return v.send([]byte("event: reset\ndata: {}\n\n"))
+				return v.send(v.packed([]byte("event: reset\ndata: {}\n\n")))
 			}
 			v.h.mu.Lock()
 			text := v.h.encode("beat", nil)
 			v.h.mu.Unlock()
-			if err := v.send(text); err != nil {
+			if err := v.send(v.packed(text)); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// packed is a text as the viewer takes it.
+func (v *viewer) packed(text []byte) []byte {
+	if v.small {
+		return deflate(text)
+	}
+	return text
 }
 
 func (v *viewer) send(text ...[]byte) error {

@@ -17,6 +17,8 @@ const (
 	sectionWaits     = "waits"     // by number
 	sectionPlan      = "plan"      // by step: what does not change
 	sectionSteps     = "steps"     // by step: what does
+	sectionTimes     = "times"     // by step: when it is expected
+	sectionPulse     = "pulse"     // by database: what moves at every sign of life
 	sectionDatabases = "databases" // by database
 	sectionTables    = "tables"    // by database/table: rows, bytes, done
 	sectionEntries   = "entries"   // by number: the last ones
@@ -149,6 +151,7 @@ func (w *watch) document(ctx context.Context) (document, error) {
 		s := &a.Steps[i]
 		d.put(sectionPlan, string(s.Task.Step.ID), planned(s, i))
 		d.put(sectionSteps, string(s.Task.Step.ID), a.step(s))
+		d.put(sectionTimes, string(s.Task.Step.ID), times(s))
 	}
 	a.databases(d)
 	for i := max(0, len(a.Entries)-shown); i < len(a.Entries); i++ {

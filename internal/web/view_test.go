@@ -91,7 +91,7 @@ func TestFreezeView(t *testing.T) {
 	if search.Side != "new" || search.Freeze.Took != 54000 || search.Proof != "last" || users.Side != "none" || users.Proof != "all" || users.Freeze.From != closed.UnixMilli() {
 		t.Errorf("%+v\n%+v", search, users)
 	}
-	if *users.Lag != 350+2*2*1900 || users.Tables != 30 || users.Done != 30 || !users.Live {
+	if lag := *view[pulseView](t, s, sectionPulse, "users").Lag; lag != 350+2*2*1900 || users.Tables != 30 || users.Done != 30 || !users.Live {
 		t.Errorf("%+v", users)
 	}
 }

@@ -21,20 +21,23 @@ type databaseView struct {
 	// Step is the one that works on it now, or has failed on it.
 	Step   round.StepID `json:"step,omitempty"`
 	Status round.Status `json:"status,omitempty"`
-	// The rest is its last sign of life, from At; nothing of it is known where At is 0.
-	At int64 `json:"at,omitempty"`
 	// Live says that a step works on it, or that its other side follows: signs should be young.
-	Live     bool     `json:"live,omitempty"`
-	Trouble  string   `json:"trouble,omitempty"`
-	Figure   string   `json:"figure,omitempty"` // what the last proof said
-	Lag      *int64   `json:"lag,omitempty"`    // milliseconds
-	Behind   *int64   `json:"behind,omitempty"`
-	Rate     *float64 `json:"rate,omitempty"`
-	Position string   `json:"position,omitempty"`
-	Tables   int      `json:"tables,omitempty"`
-	Done     int      `json:"done,omitempty"`
-	Rows     int64    `json:"rows,omitempty"`
-	Bytes    int64    `json:"bytes,omitempty"`
+	Live    bool   `json:"live,omitempty"`
+	Trouble string `json:"trouble,omitempty"`
+	Figure  string `json:"figure,omitempty"` // what the last proof said
+	Tables  int    `json:"tables,omitempty"`
+	Done    int    `json:"done,omitempty"`
+}
+
+// pulseView is a database's last sign of life.
+type pulseView struct {
+	At       int64  `json:"at"`
+	Lag      *int64 `json:"lag,omitempty"` // milliseconds
+	Behind   *int64 `json:"behind,omitempty"`
+	Rate     *int64 `json:"rate,omitempty"`
+	Position string `json:"pos,omitempty"`
+	Rows     int64  `json:"rows,omitempty"`
+	Bytes    int64  `json:"bytes,omitempty"`
 }
 
 // signBody is what a database's sign of life says, as far as the page shows it.
@@ -80,9 +83,11 @@ func (a *sight) databases(d document) {
 		}
 		v.Freeze = stretched(a.Freezes[name], v.Side == "none", a.Now)
 		if sign, ok := a.Signs[name]; ok {
-			v.sign(d, name, &sign)
-			works := v.Status == round.StatusRunning || v.Status == round.StatusUndoing
-			v.Live = v.At != 0 && a.Ended.IsZero() && (works || v.Lag != nil && v.Side != "none")
+			if p := v.sign(d, name, &sign); p != nil {
+				works := v.Status == round.StatusRunning || v.Status == round.StatusUndoing
+				v.Live = a.Ended.IsZero() && (works || p.Lag != nil && v.Side != "none")
+				d.put(sectionPulse, name, p)
+			}
 		}
 		d.put(sectionDatabases, name, v)
 	}
@@ -104,27 +109,41 @@ func (v *databaseView) follow(step *round.Step, st *round.StepState, do string) 
 	}
 }
 
-// sign takes a sign of life. A table's figures are an array, since there may be thousands.
-func (v *databaseView) sign(d document, name string, s *store.Sign) {
-	var b signBody
-	if json.Unmarshal(s.Body, &b) != nil {
-		return // of another version: nothing is known
+// sign takes a sign of life; nil for one that cannot be read. A table's figures are an array, since there may be thousands.
+func (v *databaseView) sign(d document, name string, s *store.Sign) *pulseView {
+	b, p := readSign(s)
+	if p == nil {
+		return nil
 	}
-	v.At, v.Behind, v.Rate, v.Position, v.Tables = ms(s.At), b.Behind, b.Rate, b.Position, len(b.Tables)
-	v.Trouble, v.Figure = b.Trouble, b.Proof
+	v.Trouble, v.Figure, v.Tables = b.Trouble, b.Proof, len(b.Tables)
 	if len(b.Findings) > 0 {
 		d.put(sectionLosses, name, b.Findings)
-	}
-	if b.Lag != nil {
-		lag := time.Duration(*b.Lag).Milliseconds()
-		v.Lag = &lag
 	}
 	for _, t := range b.Tables {
 		done := 0
 		if t.Done {
 			done = 1
 		}
-		v.Done, v.Rows, v.Bytes = v.Done+done, v.Rows+t.Rows, v.Bytes+t.Bytes
+		v.Done, p.Rows, p.Bytes = v.Done+done, p.Rows+t.Rows, p.Bytes+t.Bytes
 		d.put(sectionTables, name+"/"+t.Name, [3]int64{t.Rows, t.Bytes, int64(done)})
 	}
+	return p
+}
+
+// readSign reads a sign of life, all but its tables' sums; nil for one of another version, of which nothing is known.
+func readSign(s *store.Sign) (*signBody, *pulseView) {
+	var b signBody
+	if json.Unmarshal(s.Body, &b) != nil {
+		return nil, nil
+	}
+	p := &pulseView{At: ms(s.At), Behind: b.Behind, Position: b.Position}
+	if b.Lag != nil {
+		lag := time.Duration(*b.Lag).Milliseconds()
+		p.Lag = &lag
+	}
+	if b.Rate != nil {
+		rate := int64(*b.Rate)
+		p.Rate = &rate
+	}
+	return &b, p
 }

@@ -29,10 +29,11 @@ type planView struct {
 	Approvers    []string       `json:"approvers,omitempty"`
 	Expected     estimateView   `json:"expected"`
 	Unrehearsed  bool           `json:"unrehearsed,omitempty"`
-	// Start and End are when it was expected to run, from the beginning of the round.
-	Start int64 `json:"start"`
-	End   int64 `json:"end"`
 }
+
+// timesView is when a step was expected to run before the round began, and when it is now, from the round's beginning: two starts and ends. They are apart from
+// all else, since what is late moves them all.
+type timesView [4]int64
 
 // stepView is what becomes of a step.
 type stepView struct {
@@ -48,10 +49,7 @@ type stepView struct {
 	Took     stretch      `json:"took"`
 	Waited   int64        `json:"waited,omitempty"`
 	Critical bool         `json:"critical,omitempty"`
-	// Start and End are when it is now expected to run, while it has not begun; else only End is, while it runs.
-	Start int64    `json:"start,omitempty"`
-	End   int64    `json:"end,omitempty"`
-	Acts  []string `json:"acts,omitempty"`
+	Acts     []string     `json:"acts,omitempty"`
 }
 
 func planned(s *account.Step, i int) planView {
@@ -60,7 +58,6 @@ func planned(s *account.Step, i int) planView {
 		I: i, Group: string(t.Step.ID), Database: t.Step.Database, Kind: t.Step.Kind, Role: t.Step.Role, Undo: t.Step.Undo, Title: t.Title,
 		Do: bare(t.Do), Check: bare(t.Check), Back: bare(t.Back), Owner: t.Owner, Backup: t.Backup, Needs: t.Step.Needs, Acknowledges: t.Step.Acknowledges,
 		Quorum: t.Step.Quorum, Approvers: t.Approvers, Expected: estimated(s.Expected, time.Millisecond), Unrehearsed: s.Unrehearsed,
-		Start: s.PlannedStart.Milliseconds(), End: s.PlannedEnd.Milliseconds(),
 	}
 	if of, ok := strings.CutSuffix(v.Group, " "+v.Database); ok && v.Database != "" {
 		v.Group = of
@@ -91,13 +88,20 @@ func (a *sight) step(s *account.Step) stepView {
 	if !runs {
 		v.Waited = s.Waited.Milliseconds()
 	}
-	if st.Status == round.StatusWaiting {
-		v.Start = s.Start.Round(time.Second).Milliseconds()
-	}
-	if st.Status == round.StatusWaiting || runs {
-		v.End = s.End.Round(time.Second).Milliseconds()
-	}
 	return v
+}
+
+func times(s *account.Step) timesView {
+	return timesView{coarse(s.PlannedStart), coarse(s.PlannedEnd), coarse(s.Start), coarse(s.End)}
+}
+
+// coarse is an expected time in milliseconds, as finely as a bar can show it: what is late moves all that comes behind it, at every second.
+func coarse(d time.Duration) int64 {
+	to := time.Second
+	for to < d/200 {
+		to *= 2
+	}
+	return d.Round(to).Milliseconds()
 }
 
 // stepActs lists what people can say of a step as things stand; round.State.Say has the last word.

@@ -142,7 +142,7 @@ func (s *server) cookieName(r *http.Request) string {
 }
 
 func (s *server) cookie(r *http.Request, value string, age time.Duration) *http.Cookie {
-	return &http.Cookie{
+	return &http.Cookie{ //nolint:gosec // on the loopback there is no TLS, and Secure would lose it
 		Name: s.cookieName(r), Value: value, Path: "/", MaxAge: int(age.Seconds()), HttpOnly: true, Secure: s.secured(r), SameSite: http.SameSiteStrictMode,
 	}
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"io"
 	"net/http"
@@ -14,6 +15,21 @@ func zip(raw []byte) []byte {
 	z := gzip.NewWriter(&b)
 	_, _ = z.Write(raw)
 	_ = z.Close()
+	return b.Bytes()
+}
+
+// gzipHead begins a gzip file of which nothing else is known. What deflate returns may follow it, any number of times.
+var gzipHead = []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff}
+
+// deflate returns blocks of deflate that refer to nothing before them and end at a byte, so that they can stand in any stream (RFC 1951, 3.2.4).
+func deflate(raw []byte) []byte {
+	var b bytes.Buffer
+	z, err := flate.NewWriter(&b, flate.DefaultCompression)
+	if err != nil {
+		return nil // there is that level
+	}
+	_, _ = z.Write(raw)
+	_ = z.Flush()
 	return b.Bytes()
 }
 

@@ -6,7 +6,8 @@ const old = 15000; // from what age on a sign of life says little
 const sides = { old: "old side", none: "writes stopped", new: "new side" };
 const proofs = { all: "all rows compared", last: "all rows, and the last ones" };
 
-export const count = (n) => n.toLocaleString("en-GB");
+const grouped = new Intl.NumberFormat("en-GB");
+export const count = (n) => grouped.format(n);
 
 export function bytes(n) {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -25,6 +26,7 @@ export function databasesPart() {
   const table = el("table", { class: "databases" }, el("thead", {}, el("tr", {}, columns.map((c) => el("th", { scope: "col" }, c)))), body);
   const element = el("section", { id: "databases", "aria-labelledby": "databases-title" }, el("h2", { id: "databases-title" }, "Databases"), summary, el("div", { class: "card flush" }, table));
   let s;
+  const pulse = (name) => s.pulse?.[name] || {};
 
   function tick() {
     if (!s) return;
@@ -33,9 +35,10 @@ export function databasesPart() {
     const sideCount = { old: 0, none: 0, new: 0 };
     for (const [name, d] of Object.entries(s.databases || {})) {
       sideCount[d.side]++;
-      if (d.live && now() - d.at > old) stale++;
-      if (d.lag !== undefined && d.live && (!most || d.lag > most[1])) most = [name, d.lag];
-      if (s.head.head.max_lag && d.lag > s.head.head.max_lag) lagging.push(name);
+      const p = pulse(name);
+      if (d.live && now() - p.at > old) stale++;
+      if (p.lag !== undefined && d.live && (!most || p.lag > most[1])) most = [name, p.lag];
+      if (s.head.head.max_lag && p.lag > s.head.head.max_lag) lagging.push(name);
     }
     const total = Object.keys(s.databases || {}).length;
     const parts = [`${total} ${total === 1 ? "database" : "databases"}`, ...Object.entries(sideCount).filter(([, n]) => n).map(([side, n]) => `${n} ${side === "none" ? "with writes stopped" : `on the ${sides[side]}`}`)];
@@ -66,27 +69,27 @@ export function databasesPart() {
       const d = s.databases[name];
       if (!d) return;
       e.className = `side-${d.side}`;
-      const late = Boolean(d.live && now() - d.at > old), limit = s.head.head.max_lag;
+      const p = pulse(name), late = Boolean(d.live && now() - p.at > old), limit = s.head.head.max_lag;
       say(cell[6], stretch(d.freeze) ? duration(Math.floor(stretch(d.freeze) / 100) * 100) + (d.freeze.from ? ", now" : "") : "—");
-      const ago = duration(Math.max(0, Math.floor((now() - d.at) / 1000) * 1000));
-      say(cell[8], !d.at ? "none yet" : late ? `! ${ago} old` : d.live ? "now" : `${ago} ago`);
+      const ago = duration(Math.max(0, Math.floor((now() - p.at) / 1000) * 1000));
+      say(cell[8], !p.at ? "none yet" : late ? `! ${ago} old` : d.live ? "now" : `${ago} ago`);
       cell[8].classList.toggle("warned", late);
-      cell[2].classList.toggle("warned", Boolean(limit && d.lag > limit));
+      cell[2].classList.toggle("warned", Boolean(limit && p.lag > limit));
     };
     return e;
   }
 
   function fill(e, name) {
-    const d = s.databases[name];
-    if (!same(e, d)) {
+    const d = s.databases[name], p = pulse(name);
+    if (!same(e, d, p)) {
       say(e.sub, [d.group && `group ${d.group}`, d.status && d.status !== "done" ? `${d.step}: ${d.status}` : ""].filter(Boolean).join(", "));
       say(e.trouble, d.trouble ? `! ${d.trouble}` : "");
       say(e.cell[1], sides[d.side]);
-      say(e.cell[2], d.lag === undefined ? "—" : duration(d.lag) + (s.head.head.max_lag && d.lag > s.head.head.max_lag ? " !" : ""));
-      say(e.cell[3], d.behind === undefined ? "—" : bytes(d.behind));
-      say(e.cell[4], d.rate === undefined ? "—" : count(Math.round(d.rate)));
+      say(e.cell[2], p.lag === undefined ? "—" : duration(p.lag) + (s.head.head.max_lag && p.lag > s.head.head.max_lag ? " !" : ""));
+      say(e.cell[3], p.behind === undefined ? "—" : bytes(p.behind));
+      say(e.cell[4], p.rate === undefined ? "—" : count(p.rate));
       say(e.cell[5], d.tables ? `${count(d.done || 0)} of ${count(d.tables)}` : "—");
-      e.cell[5].title = d.rows ? `${count(d.rows)} rows, ${bytes(d.bytes)}` : "";
+      e.cell[5].title = p.rows ? `${count(p.rows)} rows, ${bytes(p.bytes)}` : "";
       say(e.cell[7], d.figure === "differs" ? "! differs" : proofs[d.proof] || "not yet");
       e.cell[7].title = d.figure || "";
       e.cell[7].classList.toggle("warned", d.figure === "differs");
@@ -96,7 +99,7 @@ export function databasesPart() {
 
   const most = 100; // tables drawn at once
   function tables(name, cell) {
-    const prefix = `${name}/`, d = s.databases[name];
+    const prefix = `${name}/`, d = pulse(name);
     const all = Object.entries(s.tables || {}).filter(([key]) => key.startsWith(prefix)).map(([key, v]) => [key.slice(prefix.length), ...v]);
     let filter = cell.querySelector("input");
     if (!cell.list) {
@@ -107,7 +110,7 @@ export function databasesPart() {
     }
     const wanted = (filter?.value || "").toLowerCase();
     const found = all.filter(([t]) => t.toLowerCase().includes(wanted)).sort((a, b) => a[3] - b[3] || (a[0] < b[0] ? -1 : 1));
-    say(cell.note, all.length === 0 ? `${name} has said nothing of its tables.` : `${count(d.rows || 0)} rows, ${bytes(d.bytes || 0)}; position ${d.position || "not known"}.${found.length > most ? ` ${count(found.length - most)} of ${count(found.length)} are not shown: find them by name.` : ""}`);
+    say(cell.note, all.length === 0 ? `${name} has said nothing of its tables.` : `${count(d.rows || 0)} rows, ${bytes(d.bytes || 0)}; position ${d.pos || "not known"}.${found.length > most ? ` ${count(found.length - most)} of ${count(found.length)} are not shown: find them by name.` : ""}`);
     keyed(cell.list, found.slice(0, most).map(([t]) => t), (t) => el("tr", {}, el("th", { scope: "row" }, t), el("td"), el("td"), el("td")), (e, t) => {
       const [, rows, size, done] = found.find((f) => f[0] === t);
       say(e.children[1], count(rows));
@@ -120,7 +123,7 @@ export function databasesPart() {
     element, name: "Databases",
     update: (state, touched) => {
       s = state;
-      const changed = touched.databases || [];
+      const changed = [...touched.databases || [], ...touched.pulse || []];
       if (changed.length || touched.head) {
         const names = Object.entries(s.databases || {}).sort((a, b) => a[1].i - b[1].i).map(([name]) => name);
         if (changed.length) {

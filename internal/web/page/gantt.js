@@ -30,7 +30,7 @@ export function ganttPart(id) {
   function span() {
     const h = s.head.head;
     let last = (h.ended || now()) - h.began;
-    for (const [step, p] of Object.entries(s.plan)) last = Math.max(last, p.end || 0, s.steps[step]?.end || 0);
+    for (const t of Object.values(s.times)) last = Math.max(last, t[1], t[3]);
     const at = (h.ended || now()) - h.began;
     const length = { all: last, day: 864e5, hours: 216e5, hour: 36e5 }[zoom];
     from = zoom === "all" || length >= last ? 0 : Math.max(0, Math.min(at - length / 2, last - length));
@@ -104,15 +104,15 @@ export function ganttPart(id) {
 
   // sum makes one of many steps.
   function sum(steps) {
-    const all = steps.map((step) => ({ ...s.steps[step], p: s.plan[step] }));
+    const all = steps.map((step) => ({ ...s.steps[step], t: s.times[step] }));
     const status = worst.find((w) => all.some((a) => a.status === w)) || "waiting";
     const began = all.map((a) => a.began).filter(Boolean), ended = all.map((a) => a.ended || 0);
     const done = all.filter((a) => a.status === "done" || a.status === "skipped").length;
     return {
       status, done, all, runs: all.some((a) => going.has(a.status)), critical: all.some((a) => a.critical),
       began: began.length ? Math.min(...began) : 0, ended: Math.max(...ended),
-      start: Math.min(...all.map((a) => a.start ?? Infinity)), end: Math.max(...all.map((a) => a.end || 0)),
-      planStart: Math.min(...all.map((a) => a.p.start)), planEnd: Math.max(...all.map((a) => a.p.end)),
+      planStart: Math.min(...all.map((a) => a.t[0])), planEnd: Math.max(...all.map((a) => a.t[1])),
+      start: Math.min(...all.map((a) => a.t[2])), end: Math.max(...all.map((a) => a.t[3])),
     };
   }
 
@@ -147,10 +147,10 @@ export function ganttPart(id) {
       const drift = planned > 0 && (over || by > 0) && Math.abs(by) >= Math.max(1000, planned / 20) ? ` (${by > 0 ? "+" : "−"}${duration(Math.abs(by))})` : "";
       say(p.took, (v.runs ? "for " : "") + duration(took) + drift);
     } else {
-      const known = Number.isFinite(v.start) && v.end > v.start;
+      const known = v.status === "waiting" && v.end > v.start;
       if (known) place(p.act, v.start, v.end);
       else show(p.act, false);
-      say(p.took, known && v.status === "waiting" ? `about ${duration(v.end - v.start)}` : "");
+      say(p.took, known ? `about ${duration(v.end - v.start)}` : "");
     }
     p.act.classList.toggle("next", !v.began);
   }
@@ -165,8 +165,8 @@ export function ganttPart(id) {
       });
       return;
     }
-    const [step] = steps, p = s.plan[step], st = s.steps[step], h = s.head.head;
-    if (same(e.bits.more, p, { ...st, took: st.took.from ? 0 : st.took, end: 0 }, h.began)) return;
+    const [step] = steps, p = s.plan[step], st = s.steps[step], t = s.times[step], h = s.head.head;
+    if (same(e.bits.more, p, st, t, h.began)) return;
     const facts = [];
     const fact = (name, ...value) => {
       if (value.some((v) => v)) facts.push(el("dt", {}, name), el("dd", {}, ...value));
@@ -180,7 +180,7 @@ export function ganttPart(id) {
     fact("Needs", p.needs?.join(", "));
     fact("Go", p.quorum && `${st.votes?.length || 0} of ${p.quorum}${st.votes?.length ? `: ${st.votes.join(", ")}` : ""}${st.measured ? "; its criteria hold" : "; its criteria are not known to hold"}${p.approvers ? `; asked are ${p.approvers.join(", ")}` : ""}`);
     fact("Expected", rough(p.expected) || "never measured");
-    fact("Planned", p.end > p.start && [time(h.began + p.start), " to ", time(h.began + p.end)]);
+    fact("Planned", t[1] > t[0] && [time(h.began + t[0]), " to ", time(h.began + t[1])]);
     fact("Was", st.began && [time(st.began, { seconds: true }), " to ", st.ended ? time(st.ended, { seconds: true }) : "now", st.attempts > 1 ? `, attempt ${st.attempts}` : ""]);
     fact("Waited for people", st.waited && duration(st.waited));
     fact("Why", st.reason);
@@ -210,7 +210,7 @@ export function ganttPart(id) {
     element, name: "Steps",
     update: (state, touched) => {
       s = state;
-      if (touched.plan || touched.steps || touched.head) draw(touched);
+      if (touched.plan || touched.steps || touched.times || touched.head) draw(touched);
     },
   };
 }

@@ -12,11 +12,13 @@ export function now() {
   return performance.now() + ahead;
 }
 
-let zone = "UTC";
+let zone = "UTC", asked;
 let utc = false;
 const formats = new Map();
 
 export function setZone(name) {
+  if (name === asked) return;
+  asked = name;
   try {
     new Intl.DateTimeFormat("en-GB", { timeZone: name || "UTC" });
     zone = name || "UTC";
