@@ -32,8 +32,8 @@ type vitalSign struct {
 	Rate     *float64  `json:"rows_per_second,omitempty"`
 	Position string    `json:"applied_position,omitempty"`
 	Side     string    `json:"side,omitempty"`
-	// Frozen is since when writes are stopped; absent while they are not.
-	Frozen   *time.Time  `json:"frozen_since,omitempty"`
+	// Frozen is since when writes are stopped; null while they are not.
+	Frozen   *time.Time  `json:"frozen_since"`
 	Freeze   int64       `json:"freeze_ns,omitempty"` // the last one
 	Proof    string      `json:"proof,omitempty"`
 	Tables   []tableSign `json:"tables,omitempty"`

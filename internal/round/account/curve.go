@@ -113,7 +113,7 @@ func row(p *Past, w *watch) Row {
 		ID: r.ID, Environment: r.Environment, Kind: r.Kind, Number: r.Number, Leg: r.Leg, Began: r.Began, Zone: r.Zone, Outcome: round.PhaseRunning,
 		Duration: max(0, w.last.Sub(r.Began)), Hands: w.hands(),
 	}
-	out.Freeze, _, _ = w.frozen(w.last)
+	out.Freeze, _, _ = w.frozen(w.last, nil)
 	s, end := round.New(r.Script.Plan()), time.Time{}
 	for i := range p.Entries {
 		if err := s.Apply(p.Entries[i].Event); err != nil {

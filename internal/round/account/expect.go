@@ -76,7 +76,7 @@ func (l *learned) learn(p *Past) {
 			l.undoes[name] = append(l.undoes[name], e)
 		}
 	}
-	if all, each, is := w.frozen(w.last); len(each) > 0 && !is && w.opened() {
+	if all, each, is := w.frozen(w.last, nil); len(each) > 0 && !is && w.opened() {
 		l.freezes = append(l.freezes, experience{took: all, environment: p.Round.Environment})
 	}
 }

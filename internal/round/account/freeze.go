@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/bascule/bascule/internal/round"
+	"github.com/bascule/bascule/internal/round/store"
 )
 
 // ice is when the writes of one database were stopped.
@@ -87,13 +88,14 @@ func (f *ice) thaw(at time.Time) {
 	f.from, f.measured = time.Time{}, 0
 }
 
-// frozen returns for how long writes were stopped, in all and for each database that was closed, and whether they are now.
-func (w *watch) frozen(now time.Time) (all time.Duration, each map[string]time.Duration, is bool) {
+// frozen returns for how long writes were stopped, in all and for each database that was closed, and whether they are now. A step that closes a database
+// compares first and stops writes then: where the database's last sign says since when (frozen_since, null while they are not), that is believed.
+func (w *watch) frozen(now time.Time, signs map[string]store.Sign) (all time.Duration, each map[string]time.Duration, is bool) {
 	var spans []span
 	for db, f := range w.ice {
 		of := slices.Clone(f.spans)
-		if !f.from.IsZero() {
-			of, is = append(of, span{f.from, later(now, f.from)}), true
+		if from, stopped := f.since(signs[db].Body); stopped {
+			of, is = append(of, span{from, later(now, from)}), true
 		}
 		if len(of) == 0 {
 			continue
@@ -105,6 +107,22 @@ func (w *watch) frozen(now time.Time) (all time.Duration, each map[string]time.D
 		spans = append(spans, of...)
 	}
 	return union(spans), each, is
+}
+
+// since returns since when writes are stopped now, if they are.
+func (f *ice) since(sign json.RawMessage) (time.Time, bool) {
+	if f.from.IsZero() {
+		return f.from, false
+	}
+	raw, said := field(string(sign), "frozen_since")
+	if !said {
+		return f.from, true
+	}
+	var at *time.Time
+	if json.Unmarshal(raw, &at) != nil || at == nil {
+		return f.from, false
+	}
+	return later(f.from, *at), true
 }
 
 // union is the time that at least one of the spans covers. It sorts them.

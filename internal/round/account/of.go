@@ -79,7 +79,7 @@ func (b *builder) build() {
 		until = a.Ended
 	}
 	a.Elapsed = max(0, until.Sub(a.Round.Began))
-	a.Freeze, a.Freezes, a.Frozen = b.watch.frozen(a.Now)
+	a.Freeze, a.Freezes, a.Frozen = b.watch.frozen(a.Now, a.Signs)
 	b.estimates()
 	b.steps()
 	b.times()
