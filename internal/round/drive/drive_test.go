@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -353,6 +354,49 @@ func TestProofOfConcept(t *testing.T) {
 	x.end(t, round.PhaseDone)
 	if st := x.state.Steps["quiesce"]; st.Status != round.StatusSkipped || !strings.Contains(st.Reason, "it cannot be done yet") {
 		t.Errorf("quiesce is %s: %s", st.Status, st.Reason)
+	}
+}
+
+// hold counts who keeps a database current.
+type hold struct {
+	keeps atomic.Int32
+	began chan struct{}
+}
+
+func (h *hold) Keep(ctx context.Context, _ *store.Round, _ drive.Keeping) error {
+	h.keeps.Add(1)
+	defer h.keeps.Add(-1)
+	select {
+	case h.began <- struct{}{}:
+	default:
+	}
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+// TestProofOfConceptCloses lets go of a database that is kept current before its closing is rehearsed, since only one process can apply to it.
+func TestProofOfConceptCloses(t *testing.T) {
+	sc := round.Script{Tasks: []round.Task{
+		{Step: round.Step{ID: "copy a", Kind: round.KindAuto, Database: "a", Undo: round.UndoNothing}, Do: "copy"},
+		{Step: round.Step{ID: "go", Kind: round.KindGate, Quorum: 1, Needs: []round.StepID{"copy a"}, Undo: round.UndoNothing}},
+		{Step: round.Step{ID: "close a", Kind: round.KindAuto, Database: "a", Needs: []round.StepID{"go"}, Undo: round.UndoNothing}, Do: "rehearse"},
+	}}
+	s, r, b := newRound(t, store.PoC, sc)
+	d, h := driver(s, b, "ann")
+	keeper := &hold{began: make(chan struct{}, 1)}
+	d.Keeper = keeper
+	h.fail = func(w *drive.Work) error {
+		if w.Task.Do == "rehearse" && keeper.keeps.Load() > 0 {
+			return errors.New("another applies to it")
+		}
+		return nil
+	}
+	x := begin(t, d, r, false)
+	<-keeper.began
+	say(t, s, r, round.Event{What: round.Go, Step: "go", Who: "bob"})
+	x.end(t, round.PhaseDone)
+	if st := x.state.Steps["close a"]; st.Status != round.StatusDone {
+		t.Errorf("close is %s: %s", st.Status, st.Reason)
 	}
 }
 

@@ -41,6 +41,8 @@ func (x *run) keeping(db string) *Keeping {
 			return nil
 		case t.Step.Role == round.RoleFinish && st.Status != round.StatusWaiting:
 			return nil
+		case t.Do == phaseRehearse && st.Status == round.StatusRunning:
+			return nil
 		case t.Do == phaseCopy && st.Status == round.StatusDone:
 			copied = true
 		}
@@ -51,8 +53,11 @@ func (x *run) keeping(db string) *Keeping {
 	return k
 }
 
-// phaseCopy is the phase behind which a database can be followed.
-const phaseCopy = "copy"
+// Behind phaseCopy a database can be followed. phaseRehearse stands for a closing in a proof of concept, where no step has a role: it follows by itself.
+const (
+	phaseCopy     = "copy"
+	phaseRehearse = "rehearse"
+)
 
 func (x *run) openedBy(db string) bool {
 	for _, t := range x.database(db) {
@@ -98,7 +103,7 @@ func (x *run) endKeepers() {
 
 // release ends the keeper of a database that a step is going to close, open or finish: they cannot both apply to it.
 func (x *run) release(step *round.Step) {
-	if step.Role != "" {
+	if step.Role != "" || x.round.Script.Task(step.ID).Do == phaseRehearse {
 		x.endKeeper(step.Database)
 	}
 }
