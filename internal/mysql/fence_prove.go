@@ -67,9 +67,13 @@ func (f *fence) stands(ctx context.Context, w *reader) error {
 	if err != nil {
 		return f.e.explain(op, err)
 	}
+	var users []string
+	for _, a := range s.Accounts {
+		users = append(users, userOf(a))
+	}
 	for _, id := range ids {
-		// A login that is being refused shows for a moment.
-		rows, err := w.rows(ctx, "SELECT USER, HOST FROM information_schema.PROCESSLIST WHERE USER <> 'unauthenticated user' AND COMMAND <> 'Connect' AND ID = "+id)
+		// A login that is being refused shows for a moment; and one that had no user yet may have become anybody's.
+		rows, err := w.rows(ctx, "SELECT USER, HOST FROM information_schema.PROCESSLIST WHERE USER IN ("+quoteStrings(users)+") AND COMMAND <> 'Connect' AND ID = "+id)
 		if err != nil {
 			return f.e.explain(op, err)
 		}

@@ -116,7 +116,45 @@ func TestFence(t *testing.T) {
 		t.Run("Stalled", func(t *testing.T) { fenceStalled(t, f) })
 		t.Run("Widened", func(t *testing.T) { fenceWidened(t, f) })
 		t.Run("Plan", func(t *testing.T) { fencePlan(t, f) })
+		t.Run("Logins", func(t *testing.T) { fenceLogins(t, f) })
 	})
+}
+
+// fenceLogins lets others log in all the time while the fence stands: a session whose user was not known at the first look is not the application's.
+func fenceLogins(t *testing.T, f *fenced) {
+	t.Helper()
+	haveLedger(t, f.end)
+	rec, ctx := newRecord(), t.Context()
+	fence := f.fence(t, rec, change.FenceLock)
+	if err := fence.Raise(ctx, 1); err != nil {
+		t.Fatal(err)
+	}
+	logins, leave := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	for range 6 {
+		wg.Go(func() {
+			for logins.Err() == nil {
+				db, err := sql.Open("mysql", servertest.MySQLConfig(t, f.url).FormatDSN())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_ = db.PingContext(logins) // it may be interrupted by the end
+				db.Close()
+			}
+		})
+	}
+	for i := range 100 {
+		if _, err := fence.Prove(ctx, 1); err != nil {
+			t.Errorf("proof %d: %v", i, err)
+			break
+		}
+	}
+	leave()
+	wg.Wait()
+	if err := fence.Lower(ctx, 1); err != nil {
+		t.Fatal(err)
+	}
 }
 
 var fenceKinds = []change.FenceKind{change.FenceReadOnly, change.FenceLock}
