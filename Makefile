@@ -74,6 +74,10 @@ bench-cutover: build ## cutover: an application moves to and fro under load, and
 	testbed/install mariadb postgres15
 	bench/cutover
 
+.PHONY: bench-dashboard
+bench-dashboard: ## dashboard: first load, bytes and CPU, with 40 databases, 2,000 tables and 20 viewers
+	go run ./bench/dashboard
+
 .PHONY: crash
 crash: servers-up ## 100 random kill -9 during shared copies (long)
 	BASCULE_CRASHES=$${BASCULE_CRASHES:-100} go test -count=1 -timeout 3h -v -run TestKill ./internal/crashtest

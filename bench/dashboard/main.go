@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,15 +37,15 @@ func main() {
 	flag.DurationVar(&s.span, "for", 20*time.Second, "how long to measure")
 	flag.BoolVar(&s.keep, "keep", false, "go on until Ctrl-C")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, &s); err != nil {
+	if err := run(context.Background(), &s); err != nil {
 		fmt.Fprintln(os.Stderr, "dashboard:", err)
 		os.Exit(1)
 	}
 }
 
 func run(ctx context.Context, s *size) (err error) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+	defer stop()
 	folder, err := os.MkdirTemp("", "bascule-dashboard-")
 	if err != nil {
 		return err
@@ -91,11 +92,12 @@ func run(ctx context.Context, s *size) (err error) {
 
 // describe makes a platform of one environment with all the databases.
 func describe(s *size) (*platform.Platform, error) {
-	text := "platform: bench\nenvironments:\n- name: prod\n  production: true\n  zone: Europe/Paris\n  databases:\n"
+	var text bytes.Buffer
+	text.WriteString("platform: bench\nenvironments:\n- name: prod\n  production: true\n  zone: Europe/Paris\n  databases:\n")
 	for i := range s.databases {
-		text += fmt.Sprintf("  - {name: %s, config: x.yaml}\n", database(i))
+		fmt.Fprintf(&text, "  - {name: %s, config: x.yaml}\n", database(i))
 	}
-	return platform.Parse([]byte(text))
+	return platform.Parse(text.Bytes())
 }
 
 func database(i int) string { return fmt.Sprintf("shop-%02d", i) }

@@ -34,9 +34,6 @@ func (s *server) guard(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
-		if r.TLS != nil {
-			h.Set("Strict-Transport-Security", "max-age=31536000")
-		}
 		if !s.named(r.Host) {
 			s.deny(w, http.StatusMisdirectedRequest, "this server does not answer to the name "+r.Host, "call it by the name that it has in bascule.yaml, or, on its own machine, as localhost")
 			return

@@ -160,7 +160,11 @@ async function answer() {
 
 try {
   for (const [name, address] of Object.entries(walk.looks)) {
-    for (const size of Object.keys(sizes)) for (const scheme of ["light", "dark"]) await look(name, address, size, scheme);
+    await look(name, address, "phone", "light");
+    await look(name, address, "desktop", "dark");
+    if (!walk.pictures) continue;
+    await look(name, address, "phone", "dark");
+    await look(name, address, "desktop", "light");
   }
   await answer();
 } finally {

@@ -20,7 +20,8 @@ export function listPage(main, refused) {
       keyed(e.list, ids, card, fill);
     });
     const all = Object.values(s.rounds || {}), going = all.filter((r) => !r.ended), stopped = going.filter((r) => r.freeze.from);
-    say(summary, all.length === 0 ? "There is no round yet: bascule round plan ENVIRONMENT says what one would be." : `${going.length} under way, ${going.reduce((n, r) => n + (r.waits?.length || 0), 0)} answers waited for, writes stopped in ${stopped.length}.`);
+    const answers = going.reduce((n, r) => n + (r.waits?.length || 0), 0);
+    say(summary, all.length === 0 ? "There is no round yet: bascule round plan ENVIRONMENT says what one would be." : `${going.length} under way, ${answers === 1 ? "1 answer" : `${answers} answers`} waited for, writes stopped in ${stopped.length}.`);
     document.title = stopped.length ? "Writes are stopped · bascule" : "Rounds · bascule";
   }
 

@@ -86,7 +86,7 @@ function headPart(id) {
     say(text, h.verdict.text);
     say(trouble, h.trouble ? `Trouble: ${h.trouble}` : "");
     show(trouble, Boolean(h.trouble));
-    const late = Math.abs(h.drift) < 1000 ? "as planned" : h.drift > 0 ? `${duration(h.drift)} later than planned` : `${duration(-h.drift)} earlier than planned`;
+    const late = !h.left.n && h.unknown && !h.drift ? "nothing to compare with" : Math.abs(h.drift) < 1000 ? "as planned" : h.drift > 0 ? `${duration(h.drift)} later than planned` : `${duration(-h.drift)} earlier than planned`;
     if (!same(time_.more, late, h.ended)) time_.more.replaceChildren(h.ended ? "ended " : "", h.ended ? time(h.ended) : "", h.ended ? `, ${late}` : late);
     const minute = Math.floor(now() / 60000);
     if (!same(left.more, h.left, h.unknown, h.ended, minute)) {
