@@ -29,13 +29,12 @@ func (r *run) do(ctx context.Context, step journal.Step) error {
 		r.cause, r.frozen, r.counted, r.told, r.went = nil, time.Time{}, time.Time{}, false, false
 		r.policy.Stay, r.policy.Decided = false, false
 	}
-	before := r.claim.Epoch
+	before, asked := r.claim.Epoch, r.clock.Now()
 	if err := r.record(ctx, step, journal.MarkBegun, nil); err != nil || r.claim.Epoch != before {
 		return err // what is durable was read anew: the machine decides again
 	}
 	if step == journal.StepFence && r.frozen.IsZero() {
-		r.frozen = r.clock.Now()
-		r.counted = r.frozen
+		r.frozen, r.counted = asked, asked
 	}
 	dir, began := string(r.state.Direction), r.clock.Now()
 	r.emit(event.StepStarted{Direction: dir, Step: string(step)})

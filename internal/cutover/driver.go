@@ -52,8 +52,11 @@ type Driver struct {
 	Keep func(ctx context.Context) error
 	// Stay leaves the fence up, and the journal at that, when something fails between the word of Hold and the switch, or after Keep's take-over:
 	// whether to go on or to undo is for a person to say, since other databases may have opened meanwhile. An error of Hold that wraps ErrDeclined is
-	// such a word; one that wraps ErrBound is none. The budget is over with a word that comes in time: to wait for a person would take longer.
-	Stay   bool
+	// such a word. The budget is over with a word that comes in time: to wait for a person would take longer.
+	Stay bool
+	// Turn, if set beside Hold and Stay, is asked when Hold has let the switch come, and answers when it is this database's turn. Nothing but an error that
+	// wraps ErrDeclined undoes the attempt any more. Its context ends as Hold's does, but for the budget.
+	Turn   func(ctx context.Context) error
 	Events event.Sink
 	// Clock, if nil, is the machine's.
 	Clock Clock
@@ -65,12 +68,8 @@ type Driver struct {
 // Wait returns when what was spawned has ended.
 type Wait func()
 
-var (
-	// ErrDeclined is wrapped by the error of a Hold that says that the switch may not come: the attempt is undone, also where Driver.Stay is set.
-	ErrDeclined = errors.New("the switch may not come")
-	// ErrBound is wrapped by the error of a Hold that ended without a word when others may have opened: where Driver.Stay is set the fence stays up.
-	ErrBound = errors.New("others may have switched")
-)
+// ErrDeclined is wrapped by the error of a Hold that says that the switch may not come: the attempt is undone, also where Driver.Stay is set.
+var ErrDeclined = errors.New("the switch may not come")
 
 // SwitchUnknownError says that nobody knows whether the switch is durable, because the journal could not be read since. Both sides are
 // as they were: the one that was left is fenced. It must not be answered by trying again blindly.
@@ -166,7 +165,7 @@ type run struct {
 	told            bool // Frozen was emitted
 	went            bool // Hold has let the switch come
 	mu              sync.Mutex
-	unhold          context.CancelCauseFunc // ends a hold that is under way
+	unhold          context.CancelCauseFunc // ends a wait for a word
 	// cause is the first thing that went wrong.
 	cause error
 }

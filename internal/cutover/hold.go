@@ -2,7 +2,6 @@ package cutover
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 
@@ -33,10 +32,29 @@ func (r *run) hold(ctx context.Context, w *Way) (any, error) {
 	return at{p}, err
 }
 
-// await waits for the word that the switch may come, and ends the wait when it must not any more.
+// await waits for the word that the switch may come, and for its turn.
 func (r *run) await(ctx context.Context) error {
-	ctx, cancel := r.within(ctx, journal.StepHold)
+	s := r.state
+	s.Steps = maps.Clone(s.Steps)
+	within, cancel := r.within(ctx, journal.StepHold)
 	defer cancel()
+	err := r.asking(within, func(ctx context.Context) error {
+		err := r.Hold(ctx, s)
+		if err == nil {
+			r.policy.Stay = r.stays()
+			err = context.Cause(ctx) // the word came too late
+		}
+		return err
+	})
+	if r.policy.Decided = err == nil && r.policy.Stay; r.policy.Decided && r.Turn != nil {
+		err = r.asking(ctx, r.Turn)
+	}
+	r.went = err == nil
+	return err
+}
+
+// asking lets fn wait until there is an answer, and ends the wait when it must not come any more.
+func (r *run) asking(ctx context.Context, fn func(context.Context) error) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	set := func(f context.CancelCauseFunc) {
@@ -46,23 +64,13 @@ func (r *run) await(ctx context.Context) error {
 	}
 	set(end)
 	defer set(nil)
-	s := r.state
-	s.Steps = maps.Clone(s.Steps)
-	err := r.Hold(ctx, s)
-	if r.went = err == nil; r.went || errors.Is(err, ErrBound) {
-		r.policy.Stay = r.stays()
-	}
-	if err == nil {
-		err = context.Cause(ctx) // the word came too late
-	}
-	r.policy.Decided = err == nil && r.policy.Stay
-	return err
+	return fn(ctx)
 }
 
 // stays reports whether the fence stays up when something fails once others may have opened. In a rehearsal none does.
 func (r *run) stays() bool { return r.Stay && !r.Rehearse }
 
-// release ends a hold that is under way.
+// release ends a wait for a word.
 func (r *run) release(why error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -225,9 +225,6 @@ func TestStay(t *testing.T) {
 		"late": func(w *world) func(context.Context, State) error {
 			return func(context.Context, State) error { w.pass(31 * time.Second); return nil }
 		},
-		"bound": func(w *world) func(context.Context, State) error {
-			return w.lasting(time.Second, fmt.Errorf("%w: the budget is used up", ErrBound))
-		},
 		"fence": func(w *world) func(context.Context, State) error {
 			return func(context.Context, State) error { w.old.write(row{1, 0, true}); return nil }
 		},
@@ -275,6 +272,36 @@ func (s slow) Still(ctx context.Context, p change.Position) error {
 	return s.of.Still(ctx, p)
 }
 
+// TestTurn: while it waits for its turn it is neither undone nor anybody else's, unless it is told to.
+func TestTurn(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		word error
+		open bool
+	}{
+		"undone": {fmt.Errorf("the others are undone: %w", ErrDeclined), true},
+		"failed": {errors.New("a person went home"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			calm(t, func(w *world) {
+				_, state, err := w.story("ann", ToNew, func(d *Driver) {
+					d.Stay, d.Hold = true, w.lasting(time.Second, nil)
+					d.Turn = func(ctx context.Context) error {
+						if err := w.sleep(ctx, nil, time.Minute); err != nil {
+							t.Errorf("its turn did not come: %v", err)
+						}
+						return c.word
+					}
+				})
+				if !errors.Is(err, c.word) || w.old.open != c.open || state.Fenced() == c.open {
+					t.Errorf("it ended as %s, %v", state.Text(), err)
+				}
+			})
+		})
+	}
+}
+
 // TestBudgetIsOverWithTheWord where others may have switched, and only there.
 func TestBudgetIsOverWithTheWord(t *testing.T) {
 	t.Parallel()
@@ -284,9 +311,10 @@ func TestBudgetIsOverWithTheWord(t *testing.T) {
 				p := d.Clock.(*process)
 				d.Stay, p.stays = stays, stays
 				d.Hold = func(_ context.Context, s State) error {
-					p.wentFor, p.wentAt = s.Attempt, w.now
+					p.boundFor, p.wentFor, p.wentAt = s.Attempt, s.Attempt, w.now
 					return nil
 				}
+				d.Turn = func(ctx context.Context) error { return w.sleep(ctx, nil, 40*time.Second) }
 				d.Forward.Drain = slow{d.Forward.Drain, w}
 			})
 			if (err == nil) != stays || w.new.open != stays || w.old.open == stays {

@@ -11,12 +11,12 @@ import (
 
 // holding is a process whose attempt moves together with others, which are not here: they are what says that the switch may come.
 type holding struct {
-	holds, stays bool
-	wentFor      int // the attempt that was let go on, at wentAt
-	wentAt       time.Time
-	boundFor     int // the attempt beside which others may have switched
-	keptFor      int // the attempt of another process that this one goes on with
-	waited       time.Duration
+	holds, turns, stays bool
+	wentFor             int // the attempt that was let go on, at wentAt
+	wentAt              time.Time
+	boundFor            int // the attempt of which it was said that it may switch, be it its turn or not
+	keptFor             int // the attempt of another process that this one goes on with
+	waited              time.Duration
 }
 
 // together makes a process's attempts move together with others, more often than not.
@@ -29,7 +29,9 @@ func (p *process) together(d *Driver, dir journal.Direction) {
 	if w.rng.IntN(2) == 0 {
 		d.Keep = x.keepOn
 	}
-	d.Stay = w.rng.IntN(2) == 0
+	if d.Stay = w.rng.IntN(2) == 0; d.Stay && !d.Rehearse && w.rng.IntN(2) == 0 {
+		d.Turn, p.turns = x.turn, true
+	}
 	p.stays = d.Stay && !d.Rehearse
 	if w.flaws.hasty {
 		d.Stay = false
@@ -60,15 +62,12 @@ func (x way) hold(ctx context.Context, s State) error {
 	if x.current() && (x.dst().open || !x.dst().prepared) {
 		w.violate("it holds while the %s side is open: %v, prepared: %v", x.dst().name, x.dst().open, x.dst().prepared)
 	}
-	began, bound := w.now, w.rng.IntN(3) == 0
+	began := w.now
 	err := x.wait(ctx, w.millis([]int{200, 5_000, 50_000}[w.rng.IntN(3)]), true)
 	x.waited += w.now.Sub(began)
 	switch {
 	case errors.Is(err, errGone):
 		return err
-	case err != nil && bound:
-		x.boundFor = s.Attempt
-		return fmt.Errorf("%w: %w", ErrBound, err)
 	case err != nil && w.rng.IntN(3) > 0:
 		return err // else it was not heard that it is over
 	case w.chance(150):
@@ -77,7 +76,10 @@ func (x way) hold(ctx context.Context, s State) error {
 		err = lost("ask the others") // which must not be asked again
 	default:
 		w.went++
-		x.wentFor, x.wentAt = s.Attempt, w.now
+		x.boundFor, x.wentAt = s.Attempt, w.now
+		if !x.turns {
+			x.wentFor = s.Attempt
+		}
 		return nil
 	}
 	if w.flaws.deaf {
@@ -85,6 +87,21 @@ func (x way) hold(ctx context.Context, s State) error {
 	}
 	x.stays = x.stays && !errors.Is(err, ErrDeclined)
 	return err
+}
+
+// turn waits until it is this one's turn, however long.
+func (x way) turn(ctx context.Context) error {
+	w := x.w
+	x.closed("it waits for its turn")
+	if err := x.wait(ctx, w.millis(50_000), true); err != nil {
+		return err
+	}
+	if w.chance(150) {
+		x.stays = false
+		return fmt.Errorf("the others are undone: %w", ErrDeclined)
+	}
+	x.wentFor = x.boundFor
+	return nil
 }
 
 // wait lets others act for a while, as long as ctx lives.
@@ -140,7 +157,7 @@ func (p *process) mayCome() {
 		since = w.keptAt
 	}
 	took := w.now.Sub(since) - 6*time.Second
-	if p.stays && p.wentFor == w.state.Attempt {
+	if p.stays && p.boundFor == w.state.Attempt {
 		took = p.wentAt.Sub(since)
 	}
 	if took > DefaultBudget {
@@ -150,7 +167,7 @@ func (p *process) mayCome() {
 
 // mayLower looks whether a fence may be lowered: not when others that move together may have switched meanwhile.
 func (p *process) mayLower() {
-	if a := p.w.state.Attempt; p.stays && (p.wentFor == a || p.boundFor == a || p.keptFor == a) {
+	if a := p.w.state.Attempt; p.stays && (p.boundFor == a || p.keptFor == a) {
 		p.w.violate("it lowers the fence of one of several, of which others may be open")
 	}
 }
