@@ -202,6 +202,7 @@ func TestHeld(t *testing.T) {
 
 // heldThereAndBack: while all hold nobody can write anywhere; then all are open, there and back.
 func heldThereAndBack(t *testing.T, source *servertest.Server) {
+	t.Helper()
 	all := groupOf(t, source, 3)
 	for _, leg := range []struct {
 		goal cutover.Goal
@@ -262,6 +263,7 @@ func someoneElse(t *testing.T, m *member) {
 
 // heldOneFails: the third one's last proof finds a difference, so the two that hold are undone, and all can write where they could.
 func heldOneFails(t *testing.T, source *servertest.Server) {
+	t.Helper()
 	all := groupOf(t, source, 3)
 	held, errs := hold(t, all, cutover.ToNew, func(i int, r *run, _ *migration.SwitchOptions) {
 		if i != 2 {
@@ -305,6 +307,7 @@ func heldOneFails(t *testing.T, source *servertest.Server) {
 
 // heldEnds: nobody says anything, so that the budget undoes it; and one that is bound is undone by nobody but its own.
 func heldEnds(t *testing.T, source *servertest.Server) {
+	t.Helper()
 	all := groupOf(t, source, 2)
 	held, errs := hold(t, all, cutover.ToNew, func(_ int, _ *run, o *migration.SwitchOptions) { o.Budget = 8 * time.Second })
 	if err := errors.Join(errs...); err != nil {
@@ -346,6 +349,7 @@ func closed(c <-chan struct{}) chan struct{} {
 
 // heldFencePassed: an account that the fence does not stop writes while it holds. Nothing of it is lost.
 func heldFencePassed(t *testing.T, source *servertest.Server) {
+	t.Helper()
 	all := groupOf(t, source, 1)
 	for _, stays := range []bool{true, false} {
 		held, errs := hold(t, all, cutover.ToNew, func(_ int, _ *run, o *migration.SwitchOptions) { o.Stay = stays })
@@ -399,7 +403,7 @@ func killed(t *testing.T, all []*member) {
 	var wg sync.WaitGroup
 	for _, m := range all {
 		wg.Go(func() {
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestHeldChild$", "-test.v") //nolint:gosec // the test itself
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestHeldChild$", "-test.v")
 			cmd.Env = append(os.Environ(), heldChild+"="+m.from+" "+m.into+" "+m.user)
 			out, err := cmd.StdoutPipe()
 			if err != nil {
@@ -430,6 +434,7 @@ func killed(t *testing.T, all []*member) {
 
 // heldKilled: the process dies while all hold. They stay fenced until somebody undoes them, or goes on.
 func heldKilled(t *testing.T, source *servertest.Server) {
+	t.Helper()
 	all := groupOf(t, source, 3)
 	killed(t, all)
 	stands(t, all, "")
