@@ -51,6 +51,17 @@ type Reader interface {
 	Bounds(ctx context.Context, s *Select) (first, last Key, err error)
 }
 
+// Size is how large a table is, as its server estimates it.
+type Size struct {
+	Rows, Bytes int64
+}
+
+// Sizer tells how large tables have become. It reads no table.
+type Sizer interface {
+	// Sizes returns the sizes by now of all tables of the database, by name.
+	Sizes(ctx context.Context) (map[schema.Name]Size, error)
+}
+
 // Identified tells one server's database from another's.
 type Identified interface {
 	// Identity returns an id that stays the same as long as the server is the same one
@@ -79,4 +90,5 @@ type Source interface {
 	Checker
 	Rower
 	Summer
+	Sizer
 }

@@ -42,6 +42,7 @@ type lastProof struct {
 	touched  *follow.Touched
 	tables   map[*change.Replica]proofTable
 	at       func() change.Mark
+	measured bool // since the process began
 
 	mu    sync.Mutex
 	clean *fullPass
@@ -95,6 +96,10 @@ func newLastProof(f *follow.Follower, v *verify.Verifier, plan *convert.Plan, ba
 // basis for a proof.
 func (p *lastProof) Pass(ctx context.Context) (*verify.Report, error) {
 	p.setClean(nil)
+	if err := p.verifier.Measure(ctx); err != nil {
+		return nil, err
+	}
+	p.measured = true
 	p.touched.Take() // the pass reads all of it
 	pass := fullPass{Began: time.Now()}
 	running, ended := context.WithCancel(ctx)
@@ -186,7 +191,8 @@ func (p *lastProof) Gate() cutover.Gate {
 // settled is what rounds came to.
 type settled struct {
 	Rounds int
-	// Keys is how many rows the last round compared, and Took how long.
+	// Keys is how many rows the last round compared, and Took how long, without what it waited for changes to be applied: in a freeze
+	// nothing is left to wait for.
 	Keys int64
 	Took time.Duration
 	// Left is how many rows are still to be proved, and Whole how many tables are, all their rows.
@@ -199,14 +205,19 @@ func (s settled) Quick() bool { return s.Took < quickRound }
 // Settle compares what was touched, round after round, until a round is quick or rounds get no faster.
 func (p *lastProof) Settle(ctx context.Context) (settled, error) {
 	var s settled
+	if !p.measured {
+		if err := p.verifier.Measure(ctx); err != nil {
+			return s, err
+		}
+		p.measured = true
+	}
 	best, since := time.Duration(0), 0
 	for {
-		began := time.Now()
 		o, err := p.round(ctx, p.verifier, true)
 		if err != nil {
 			return s, err
 		}
-		s.Rounds, s.Keys, s.Took = s.Rounds+1, o.rows, time.Since(began)
+		s.Rounds, s.Keys, s.Took = s.Rounds+1, o.rows, max(o.longest, o.work/time.Duration(max(1, p.verifier.Lanes)))
 		s.Left, s.Whole = p.touched.Pending()
 		if since++; best == 0 || s.Took < best {
 			best, since = s.Took, 0
@@ -250,6 +261,8 @@ type outcome struct {
 	differences int64 // rows that changed at every look included
 	shown       []event.Difference
 	vanished    string // a row that should be there and is on neither side
+	// work is what the comparisons took together, longest what the longest did, without what they waited for changes to be applied.
+	work, longest time.Duration
 }
 
 // round compares what was touched and keeps what was not equal. Without whole, tables of which every row may have been touched are kept as
@@ -275,14 +288,25 @@ func (p *lastProof) round(ctx context.Context, v *verify.Verifier, whole bool) (
 			continue
 		}
 		g.Go(func() error {
-			own, err := p.keys(gctx, v, t, k)
+			began := time.Now()
+			own, waited := *v, time.Duration(0)
+			if v.Barrier != nil {
+				own.Barrier = func(ctx context.Context) error {
+					began := time.Now()
+					defer func() { waited += time.Since(began) }()
+					return v.Barrier(ctx)
+				}
+			}
+			found, err := p.keys(gctx, &own, t, k)
 			if err != nil {
 				p.back([]*follow.TouchedKeys{k})
 				return err
 			}
+			found.work = time.Since(began) - waited
+			found.longest = found.work
 			mu.Lock()
 			defer mu.Unlock()
-			o.add(own)
+			o.add(found)
 			return nil
 		})
 	}
@@ -299,6 +323,8 @@ func (p *lastProof) round(ctx context.Context, v *verify.Verifier, whole bool) (
 // add counts what another comparison found.
 func (o *outcome) add(other outcome) {
 	o.rows += other.rows
+	o.work += other.work
+	o.longest = max(o.longest, other.longest)
 	o.differences += other.differences
 	o.shown = append(o.shown, other.shown...)
 	if other.vanished != "" {
@@ -381,10 +407,12 @@ func (p *lastProof) whole(ctx context.Context, v *verify.Verifier, tables []*fol
 	for _, k := range tables {
 		sub.Tables = append(sub.Tables, v.Tables[p.tables[k.Table].index])
 	}
+	began := time.Now()
 	rep, err := sub.Run(ctx)
 	if err != nil {
 		return err
 	}
+	o.longest += time.Since(began)
 	for i, r := range rep.Tables {
 		o.rows += r.RowsSource
 		o.differences += r.Differences + r.Unproved

@@ -46,6 +46,9 @@ func (m *Migration) Verify(ctx context.Context) (*verify.Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := v.Measure(ctx); err != nil {
+		return nil, err
+	}
 	var rep *verify.Report
 	err = m.phase("verify", func() (err error) {
 		rep, err = v.Run(ctx)
@@ -57,7 +60,7 @@ func (m *Migration) Verify(ctx context.Context) (*verify.Report, error) {
 // verifier compares the plan's tables.
 func (m *Migration) verifier(plan *convert.Plan) (*verify.Verifier, error) {
 	v := &verify.Verifier{
-		Source: m.Source, Target: m.Target, Reader: m.Source, Lanes: m.lanes(), Events: m.Events, Show: shownDifferences, Retry: m.retry(),
+		Source: m.Source, Target: m.Target, Reader: m.Source, Sizer: m.Source, Lanes: m.lanes(), Events: m.Events, Show: shownDifferences, Retry: m.retry(),
 	}
 	for _, t := range plan.Tables {
 		p, err := paired(t)

@@ -43,14 +43,7 @@ func (v *Verifier) keys(ctx context.Context, table int, keys [][]string, from in
 	u := unit{table: table}
 	sq, tq := v.queries(u)
 	sq.Keys, tq.Keys = keys, keys
-	source, target, err := both(ctx, v, func(ctx context.Context, s change.Summer, isSource bool) (map[string]change.RowSum, error) {
-		q := tq
-		if isSource {
-			q = sq
-		}
-		list, err := s.RowSums(ctx, q)
-		return byIdentity(list), err
-	})
+	source, target, err := v.hashes(ctx, sq, tq)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ const (
 
 // atOnce is how many rows of the table are fetched at once.
 func (t *Table) atOnce() int {
-	rows, bytes := t.Select.Table.Rows, t.Select.Table.Bytes
+	rows, bytes := t.size().Rows, t.size().Bytes
 	if rows <= 0 || bytes <= 0 {
 		return atOnce
 	}
@@ -48,6 +48,11 @@ func (v *Verifier) rows(ctx context.Context, u unit, f *found) error {
 	compare := v.values
 	if v.Barrier != nil {
 		compare = v.settle
+		before := len(all)
+		if all, err = v.moved(ctx, u, all); err != nil {
+			return err
+		}
+		f.settled += int64(before - len(all))
 	}
 	for part := range slices.Chunk(all, v.Tables[u.table].atOnce()) {
 		if err := compare(ctx, u, part, f); err != nil {
@@ -60,7 +65,16 @@ func (v *Verifier) rows(ctx context.Context, u unit, f *found) error {
 // suspected returns the rows of a unit whose hashes are not the same on both sides.
 func (v *Verifier) suspected(ctx context.Context, u unit) ([]suspect, error) {
 	sq, tq := v.queries(u)
-	source, target, err := both(ctx, v, func(ctx context.Context, s change.Summer, isSource bool) (map[string]change.RowSum, error) {
+	source, target, err := v.hashes(ctx, sq, tq)
+	if err != nil {
+		return nil, err
+	}
+	return suspects(source, target), nil
+}
+
+// hashes returns the rows' hashes on both sides, by identity.
+func (v *Verifier) hashes(ctx context.Context, sq, tq *change.SumQuery) (source, target map[string]change.RowSum, err error) {
+	return both(ctx, v, func(ctx context.Context, s change.Summer, isSource bool) (map[string]change.RowSum, error) {
 		q := tq
 		if isSource {
 			q = sq
@@ -68,10 +82,6 @@ func (v *Verifier) suspected(ctx context.Context, u unit) ([]suspect, error) {
 		list, err := s.RowSums(ctx, q)
 		return byIdentity(list), err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return suspects(source, target), nil
 }
 
 // byIdentity adds up the rows of one identity: a key may stand twice on a target

@@ -47,6 +47,11 @@ const (
 	// unitBytes is how much data one range covers: small enough that several lanes share a
 	// table and that a lost connection costs little, large enough that a query's fixed cost vanishes.
 	unitBytes = 64 << 20
+	// liveBytes and liveRows are what one covers while both sides change. What is written between the two sides' sums has to be looked at row
+	// by row, in a range that was written to: the shorter that time and the fewer such ranges, the less. Less than this costs more for
+	// the barrier than it saves.
+	liveBytes = 16 << 20
+	liveRows  = rowsAtOnce / 2
 	// rowsAtOnce bounds the row hashes that are held in memory at once, about 100 bytes each on two sides.
 	rowsAtOnce = 200_000
 	// rowsDirect is how many rows are compared one by one without narrowing further.
@@ -57,6 +62,9 @@ const (
 	// fewBuckets is up to how many differing buckets are each narrowed by a scan; beyond, one scan fetches
 	// the rows of all of them.
 	fewBuckets = 4
+	// mostBuckets bounds the groups that one statement returns: in a large table of which many rows differ, as they do while it is
+	// written to, few buckets would have most of its rows in those that differ.
+	mostBuckets = 1 << 16
 	// listBuckets bounds the buckets that one statement names.
 	listBuckets = 4096
 	// suspectBuckets is what a unit is parted into from the start when its values may be spelt differently on the two sides: a scan
@@ -89,7 +97,10 @@ func (v *Verifier) units(ctx context.Context) ([]unit, error) {
 func (v *Verifier) cut(ctx context.Context, r change.Reader, i int) ([]unit, error) {
 	t := &v.Tables[i]
 	whole := []unit{{table: i}}
-	n := t.Select.Table.Bytes / unitBytes
+	n := t.size().Bytes / unitBytes
+	if v.Barrier != nil {
+		n = max(t.size().Bytes/liveBytes, t.size().Rows/liveRows)
+	}
 	if len(t.Key) == 0 || n < 1 || !isInt(t.Key[0]) {
 		return whole, nil
 	}
@@ -188,7 +199,7 @@ func (v *Verifier) sums(ctx context.Context, u unit, buckets uint64) (source, ta
 // unit compares one unit and, where the sums differ, what is in it.
 func (v *Verifier) unit(ctx context.Context, u unit) (found, error) {
 	buckets := uint64(1)
-	if t := &v.Tables[u.table]; t.byClient() && t.Select.Table.Rows > rowsDirect {
+	if t := &v.Tables[u.table]; t.byClient() && t.size().Rows > rowsDirect {
 		buckets = suspectBuckets
 	}
 	source, target, err := v.sums(ctx, u, buckets)
@@ -261,7 +272,7 @@ func (v *Verifier) narrow(ctx context.Context, u unit, rows int64, f *found) err
 	if rows <= rowsDirect || mod >= finest {
 		return v.rows(ctx, u, f)
 	}
-	buckets := uint64(max(2, min(4096, rows/64)))
+	buckets := uint64(max(2, min(mostBuckets, rows/64)))
 	if rows > rowsAtOnce {
 		buckets = max(buckets, uint64(rows/(rowsAtOnce/2)))
 	}
@@ -284,17 +295,10 @@ func (v *Verifier) differing(ctx context.Context, u unit, buckets uint64, source
 	}
 	rows := max(total(source).Rows, total(target).Rows)
 	switch {
-	case len(list) > fewBuckets && len(list) <= listBuckets && some <= rowsAtOnce:
-		sub := u
-		sub.mod, sub.rems = max(1, u.mod)*buckets, nil
-		for _, b := range list {
-			sub.rems = append(sub.rems, u.bucket(buckets, b).rems[0])
-		}
-		return v.rows(ctx, sub, f)
-	case len(list) > fewBuckets && rows <= rowsAtOnce:
+	case len(list) > fewBuckets && rows <= rowsAtOnce && (len(list) > listBuckets || some > rows/2):
 		return v.rows(ctx, u, f)
 	case len(list) > fewBuckets:
-		return v.parts(ctx, u, rows, f)
+		return v.lots(ctx, u, lotsOf(u, buckets, list, source, target), rows, f)
 	}
 	for _, b := range list {
 		sub := u.bucket(buckets, b)
@@ -307,6 +311,37 @@ func (v *Verifier) differing(ctx context.Context, u unit, buckets uint64, source
 			continue
 		}
 		if err := v.narrow(ctx, sub, n, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lotsOf gathers differing buckets of a unit into parts of it that fit in memory and in a statement. Each costs a scan.
+func lotsOf(u unit, buckets uint64, list []uint64, source, target map[uint64]change.Sum) []unit {
+	var lots []unit
+	left := int64(0)
+	for _, b := range list {
+		n := max(source[b].Rows, target[b].Rows)
+		if len(lots) == 0 || n > left || len(lots[len(lots)-1].rems) == listBuckets {
+			sub := u
+			sub.mod, sub.rems = max(1, u.mod)*buckets, nil
+			lots, left = append(lots, sub), rowsAtOnce
+		}
+		last := &lots[len(lots)-1]
+		last.rems = append(last.rems, u.bucket(buckets, b).rems[0])
+		left -= n
+	}
+	return lots
+}
+
+// lots compares parts of a unit of that many rows, or all of it where that is fewer.
+func (v *Verifier) lots(ctx context.Context, u unit, lots []unit, rows int64, f *found) error {
+	if int64(len(lots)) > rows/(rowsAtOnce/2)+1 {
+		return v.parts(ctx, u, rows, f)
+	}
+	for _, lot := range lots {
+		if err := v.rows(ctx, lot, f); err != nil {
 			return err
 		}
 	}

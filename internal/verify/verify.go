@@ -31,6 +31,8 @@ type Table struct {
 	Target  schema.Name
 	Columns []Pair
 	Key     []Pair // the pairs of Select.Key, in its order; empty without a key
+	// Size is what Measure found; until then the plan's is taken, which may be long out of date.
+	Size change.Size
 }
 
 // Verifier compares tables.
@@ -38,6 +40,8 @@ type Verifier struct {
 	Source, Target change.Summer
 	// Reader finds the bounds of integer keys on the source.
 	Reader change.Rower
+	// Sizer tells Measure how large the source's tables have become; nil to go by their plan.
+	Sizer  change.Sizer
 	Tables []Table
 	// Lanes is how many ranges are compared at once.
 	Lanes  int
@@ -98,8 +102,8 @@ func (v *Verifier) Run(ctx context.Context) (*Report, error) {
 		jobs[u.table].left++
 	}
 	for i := range v.Tables {
-		t := v.Tables[i].Select.Table
-		v.emit(event.TableStarted{Table: string(t.Name), Rows: t.Rows, Bytes: t.Bytes})
+		t := &v.Tables[i]
+		v.emit(event.TableStarted{Table: t.name(), Rows: t.size().Rows, Bytes: t.size().Bytes})
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(1, v.Lanes))
