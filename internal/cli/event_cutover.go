@@ -18,6 +18,7 @@ var stepNames = map[string]string{
 	"drain":    "apply the last changes",
 	"proof":    "compare what changed last",
 	"prepare":  "make the target fit for the application",
+	"hold":     "wait for the databases that move together with it",
 	"switch":   "switch",
 	"open":     "open the target",
 	"hooks":    "tell the application where to go",
