@@ -11,10 +11,10 @@ import (
 // Sizes implements change.Sizer, by the statistics that the server keeps.
 func (e *End) Sizes(ctx context.Context) (map[schema.Name]change.Size, error) {
 	out := map[schema.Name]change.Size{}
-	query := "SELECT TABLE_NAME, COALESCE(TABLE_ROWS, 0), COALESCE(DATA_LENGTH, 0) FROM information_schema.TABLES" +
-		" WHERE TABLE_SCHEMA = " + quoteString(string(e.cfg.Database)) + " AND TABLE_TYPE <> 'VIEW'"
+	const query = "SELECT TABLE_NAME, COALESCE(TABLE_ROWS, 0), COALESCE(DATA_LENGTH, 0) FROM information_schema.TABLES" +
+		" WHERE TABLE_SCHEMA = ? AND TABLE_TYPE <> 'VIEW'"
 	err := e.scan(ctx, func(ctx context.Context, c *sql.Conn) error {
-		rows, err := c.QueryContext(ctx, query)
+		rows, err := c.QueryContext(ctx, query, string(e.cfg.Database))
 		if err != nil {
 			return err
 		}
