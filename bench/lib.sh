@@ -5,8 +5,9 @@
 bench=${BASCULE_TESTBED:-/var/tmp/bascule-testbed}/bench
 results=$bench/results
 host=127.0.0.1
-source_port=43327
-target_port=45452
+# Both ports stand below those that a system gives to outgoing connections, of which one could hold it.
+source_port=23327
+target_port=25452
 source=mysql://root:bascule@$host:$source_port
 target=postgres://postgres:bascule@$host:$target_port
 export MYSQL_PWD=bascule

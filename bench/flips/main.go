@@ -12,6 +12,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -42,10 +43,15 @@ type bench struct {
 	frozen  map[string][]time.Duration // by command
 	paused  map[string][]time.Duration
 	steps   map[string][]time.Duration
+	phases  map[string][]time.Duration // what is done while the application still writes
+	whole   []time.Duration            // from bascule's start to its end
+	events  *os.File                   // what bascule said; nil for nowhere
 }
 
 func command(ctx context.Context, args []string) error {
-	b := &bench{frozen: map[string][]time.Duration{}, paused: map[string][]time.Duration{}, steps: map[string][]time.Duration{}}
+	b := &bench{
+		frozen: map[string][]time.Duration{}, paused: map[string][]time.Duration{}, steps: map[string][]time.Duration{}, phases: map[string][]time.Duration{},
+	}
 	fs := flag.NewFlagSet("flips", flag.ContinueOnError)
 	fs.StringVar(&b.bascule, "bascule", "bin/bascule", "the program")
 	fs.StringVar(&b.app.Old, "old", "", "URL of the source, as the application")
@@ -57,7 +63,9 @@ func command(ctx context.Context, args []string) error {
 	fs.IntVar(&b.app.Accounts, "accounts", 1000, "accounts")
 	fs.IntVar(&b.app.NoteBytes, "note", 100, "bytes of an order's note")
 	tables := fs.Bool("schema-sql", false, "print the statements that make the application's tables on the source, and end")
-	fs.DurationVar(&b.settle, "between", 2*time.Second, "time between two moves")
+	fs.DurationVar(&b.settle, "between", 2*time.Second, "time that the application writes before and after each move")
+	first := fs.Int64("before", 0, "orders that are made before the first move")
+	events := fs.String("events", "", "file for all that bascule says of its moves")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -68,11 +76,22 @@ func command(ctx context.Context, args []string) error {
 		return nil
 	}
 	b.args = fs.Args()
+	if *events != "" {
+		f, err := os.Create(*events)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = f.Close() }()
+		b.events = f
+	}
 	if err := b.app.Start(ctx); err != nil {
 		return err
 	}
 	began := time.Now()
-	err := b.run(ctx)
+	err := b.until(ctx, *first)
+	if err == nil {
+		err = b.run(ctx)
+	}
 	err = errors.Join(err, b.app.Stop())
 	orders := b.app.Acked()
 	fmt.Printf("%d orders in %s, %.0f a second (%.0f were asked for), by %d clients\n", orders, time.Since(began).Round(time.Second),
@@ -101,8 +120,22 @@ func (b *bench) run(ctx context.Context) error {
 		}
 		name := strings.Join(command[1:], " ")
 		b.frozen[name], b.paused[name] = append(b.frozen[name], frozen), append(b.paused[name], b.app.Gap())
-		fmt.Printf("%3d  %-18s writes stopped for %6s; the application's longest pause %6s; %d orders so far\n", n+1, name,
-			frozen.Round(time.Millisecond), b.app.Gap().Round(time.Millisecond), b.app.Acked())
+		fmt.Printf("%3d  %-18s writes stopped for %6s; the application's longest pause %6s; the move took %6s; %d orders so far\n", n+1, name,
+			frozen.Round(time.Millisecond), b.app.Gap().Round(time.Millisecond), b.whole[n].Round(time.Millisecond), b.app.Acked())
+	}
+	return nil
+}
+
+// until lets the application write so many orders.
+func (b *bench) until(ctx context.Context, orders int64) error {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for b.app.Acked() < orders {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	return nil
 }
@@ -124,14 +157,20 @@ func (b *bench) move(ctx context.Context, command []string) (time.Duration, erro
 	var out, problems bytes.Buffer
 	cmd := exec.CommandContext(ctx, b.bascule, slices.Concat(command, []string{"--json"}, b.args)...)
 	cmd.Stdout, cmd.Stderr = &out, &problems
-	if err := cmd.Run(); err != nil {
+	began := time.Now()
+	err := cmd.Run()
+	b.whole = append(b.whole, time.Since(began))
+	if b.events != nil {
+		_, _ = b.events.Write(out.Bytes()) // it is for looking at
+	}
+	if err != nil {
 		return 0, fmt.Errorf("%w: %s", err, problems.String())
 	}
 	frozen := time.Duration(-1)
 	for line := range strings.Lines(out.String()) {
 		var e struct {
-			Event, Step string
-			Elapsed     time.Duration `json:"elapsed_ns"`
+			Event, Step, Phase string
+			Elapsed            time.Duration `json:"elapsed_ns"`
 		}
 		switch err := json.Unmarshal([]byte(line), &e); {
 		case err != nil:
@@ -139,6 +178,8 @@ func (b *bench) move(ctx context.Context, command []string) (time.Duration, erro
 			frozen = e.Elapsed
 		case e.Event == "step_done":
 			b.steps[e.Step] = append(b.steps[e.Step], e.Elapsed)
+		case e.Event == "phase_done":
+			b.phases[e.Phase] = append(b.phases[e.Phase], e.Elapsed)
 		}
 	}
 	if frozen < 0 {
@@ -163,6 +204,10 @@ func (b *bench) report() {
 		if d := b.steps[step]; len(d) > 0 {
 			fmt.Printf("  of that, %-8s p50 %6s, max %6s\n", step, quantile(d, 0.5), quantile(d, 1))
 		}
+	}
+	fmt.Printf("a move in all: p50 %6s, max %6s\n", quantile(b.whole, 0.5), quantile(b.whole, 1))
+	for _, phase := range slices.Sorted(maps.Keys(b.phases)) {
+		fmt.Printf("  of that, %-20s p50 %6s, max %6s\n", phase, quantile(b.phases[phase], 0.5), quantile(b.phases[phase], 1))
 	}
 }
 
