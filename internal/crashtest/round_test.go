@@ -198,6 +198,9 @@ func (m *move) kill(t *testing.T, r *rand.Rand, most int, at map[round.StepID]in
 			t.FailNow()
 		}
 		kills++
+		if a := m.status(ctx); a != nil && a.Phase == round.PhaseDone {
+			return kills // it was killed behind its end
+		}
 		command = m.args("resume", "preprod", "--take-over")
 	}
 }

@@ -3,7 +3,6 @@ package drive_test
 import (
 	"context"
 	"errors"
-	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -398,11 +397,4 @@ func TestProofOfConceptCloses(t *testing.T) {
 	if st := x.state.Steps["close a"]; st.Status != round.StatusDone {
 		t.Errorf("close is %s: %s", st.Status, st.Reason)
 	}
-}
-
-func TestMain(m *testing.M) {
-	if dir := os.Getenv("BASCULE_TEST_DRIVE"); dir != "" {
-		os.Exit(child(dir))
-	}
-	os.Exit(m.Run())
 }

@@ -33,7 +33,7 @@ func (b *book) write(t interface{ Fatal(...any) }, line string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // what was written is looked at by others
 	if _, err := f.WriteString(line + "\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func (b *book) lines() (out []string) {
 	if err != nil {
 		return nil
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // what was written is looked at by others
 	for s := bufio.NewScanner(f); s.Scan(); {
 		out = append(out, s.Text())
 	}
@@ -100,10 +100,10 @@ func (h *hand) Do(ctx context.Context, w *drive.Work) (string, error) {
 		return "", errors.New("it is not held closed by this process")
 	}
 	word := "did "
-	switch {
-	case w.Verb == round.CloseBack:
+	switch w.Verb { //nolint:exhaustive // the other verbs do
+	case round.CloseBack:
 		word = "closed back "
-	case w.Verb == round.UndoStep:
+	case round.UndoStep:
 		word = "undid "
 	}
 	h.b.write(panics{}, word+string(step.ID))
