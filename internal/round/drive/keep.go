@@ -2,6 +2,7 @@ package drive
 
 import (
 	"context"
+	"slices"
 
 	"github.com/bascule/bascule/internal/round"
 )
@@ -41,7 +42,7 @@ func (x *run) keeping(db string) *Keeping {
 			return nil
 		case t.Step.Role == round.RoleFinish && st.Status != round.StatusWaiting:
 			return nil
-		case t.Do == phaseRehearse && st.Status == round.StatusRunning:
+		case follows(t) && st.Status == round.StatusRunning:
 			return nil
 		case t.Do == phaseCopy && st.Status == round.StatusDone:
 			copied = true
@@ -53,11 +54,14 @@ func (x *run) keeping(db string) *Keeping {
 	return k
 }
 
-// Behind phaseCopy a database can be followed. phaseRehearse stands for a closing in a proof of concept, where no step has a role: it follows by itself.
-const (
-	phaseCopy     = "copy"
-	phaseRehearse = "rehearse"
-)
+// phaseCopy is the phase behind which a database can be followed.
+const phaseCopy = "copy"
+
+// follows reports whether a step without a role keeps its database current by itself, and cannot while another does: to follow; to compare, which then waits
+// for no position longer than it must; and to rehearse a closing, in a proof of concept.
+func follows(t *round.Task) bool {
+	return t.Step.Kind == round.KindAuto && slices.Contains([]string{"follow", "verify", "rehearse"}, t.Do)
+}
 
 func (x *run) openedBy(db string) bool {
 	for _, t := range x.database(db) {
@@ -103,7 +107,7 @@ func (x *run) endKeepers() {
 
 // release ends the keeper of a database that a step is going to close, open or finish: they cannot both apply to it.
 func (x *run) release(step *round.Step) {
-	if step.Role != "" || x.round.Script.Task(step.ID).Do == phaseRehearse {
+	if step.Role != "" || follows(x.round.Script.Task(step.ID)) {
 		x.endKeeper(step.Database)
 	}
 }
