@@ -61,7 +61,8 @@ func (d *desk) serveAt(ctx context.Context, listen string, readonly bool) error 
 			"name cert and key under serve in "+d.file+", or the proxy that has them; or listen at a loopback address")
 	}
 	if !local || proxied {
-		o.Hosts = append(o.Hosts, host)
+		// By which name clients call it only their proxy or their DNS knows; without a token nobody sees anything then.
+		o.Hosts = []string{web.AnyHost}
 	}
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
 	if err != nil {

@@ -20,15 +20,9 @@ func Template(id round.StepID) string {
 	return name
 }
 
-// Expect returns for each step of a round how long it is expected to take, by what its template's steps took in past rounds: live ones and rehearsals, that
-// began before, of any environment. Those of the same environment weigh four times as much, those of the very same database three times. Only steps of the
-// same kind count: what a person did says nothing of the hook that does it now. What was rehearsed in another form says nothing of the real one. A soak takes
-// what it says. See estimate for the formula.
-func Expect(past []Past, r *store.Round) map[round.StepID]Estimate {
-	return newLearned(past, r).forward(r)
-}
-
-// learned is what past rounds say of durations, by the names of the template.
+// learned is what past rounds say of durations, by the names of the template: live ones and rehearsals, that began before, of any environment. Those of the
+// same environment weigh four times as much, those of the very same database three times. Only steps of the same kind count: what a person did says nothing
+// of the hook that does it now. What was rehearsed in another form says nothing of the real one. A soak takes what it says. See estimate for the formula.
 type learned struct {
 	does, undoes map[string][]experience
 	// freezes are the rounds' write freezes.
