@@ -367,34 +367,41 @@ func (h *hold) Keep(ctx context.Context, _ *store.Round, _ drive.Keeping) error 
 	defer h.keeps.Add(-1)
 	select {
 	case h.began <- struct{}{}:
-	default:
+		<-ctx.Done()
+	case <-ctx.Done():
 	}
-	<-ctx.Done()
 	return context.Cause(ctx)
 }
 
-// TestProofOfConceptCloses lets go of a database that is kept current before its closing is rehearsed, since only one process can apply to it.
-func TestProofOfConceptCloses(t *testing.T) {
-	sc := round.Script{Tasks: []round.Task{
-		{Step: round.Step{ID: "copy a", Kind: round.KindAuto, Database: "a", Undo: round.UndoNothing}, Do: "copy"},
-		{Step: round.Step{ID: "go", Kind: round.KindGate, Quorum: 1, Needs: []round.StepID{"copy a"}, Undo: round.UndoNothing}},
-		{Step: round.Step{ID: "close a", Kind: round.KindAuto, Database: "a", Needs: []round.StepID{"go"}, Undo: round.UndoNothing}, Do: "rehearse"},
-	}}
-	s, r, b := newRound(t, store.PoC, sc)
-	d, h := driver(s, b, "ann")
-	keeper := &hold{began: make(chan struct{}, 1)}
-	d.Keeper = keeper
-	h.fail = func(w *drive.Work) error {
-		if w.Task.Do == "rehearse" && keeper.keeps.Load() > 0 {
-			return errors.New("another applies to it")
-		}
-		return nil
-	}
-	x := begin(t, d, r, false)
-	<-keeper.began
-	say(t, s, r, round.Event{What: round.Go, Step: "go", Who: "bob"})
-	x.end(t, round.PhaseDone)
-	if st := x.state.Steps["close a"]; st.Status != round.StatusDone {
-		t.Errorf("close is %s: %s", st.Status, st.Reason)
+// TestFollowsByItself lets go of a database that is kept current before a step that does so by itself, since only one process can apply to it.
+func TestFollowsByItself(t *testing.T) {
+	for _, phase := range []string{"follow", "verify", "rehearse"} {
+		t.Run(phase, func(t *testing.T) {
+			sc := round.Script{Tasks: []round.Task{
+				{Step: round.Step{ID: "copy a", Kind: round.KindAuto, Database: "a", Undo: round.UndoNothing}, Do: "copy"},
+				{Step: round.Step{ID: "go", Kind: round.KindGate, Quorum: 1, Needs: []round.StepID{"copy a"}, Undo: round.UndoNothing}},
+				{Step: round.Step{ID: "b a", Kind: round.KindAuto, Database: "a", Needs: []round.StepID{"go"}, Undo: round.UndoNothing}, Do: phase},
+				{Step: round.Step{ID: "then", Kind: round.KindGate, Quorum: 1, Needs: []round.StepID{"b a"}, Undo: round.UndoNothing}},
+			}}
+			s, r, b := newRound(t, store.PoC, sc)
+			d, h := driver(s, b, "ann")
+			keeper := &hold{began: make(chan struct{})}
+			d.Keeper = keeper
+			h.fail = func(w *drive.Work) error {
+				if w.Task.Do == phase && keeper.keeps.Load() > 0 {
+					return errors.New("another applies to it")
+				}
+				return nil
+			}
+			x := begin(t, d, r, false)
+			<-keeper.began
+			say(t, s, r, round.Event{What: round.Go, Step: "go", Who: "bob"})
+			<-keeper.began // behind the step it is kept current again
+			say(t, s, r, round.Event{What: round.Go, Step: "then", Who: "bob"})
+			x.end(t, round.PhaseDone)
+			if st := x.state.Steps["b a"]; st.Status != round.StatusDone {
+				t.Errorf("%s is %s: %s", phase, st.Status, st.Reason)
+			}
+		})
 	}
 }
