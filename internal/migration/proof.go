@@ -21,7 +21,7 @@ import (
 const (
 	// quickRound is how long the last round of Settle may take: about what the proof inside a freeze will take.
 	quickRound = 300 * time.Millisecond
-	// fruitless is after how many rounds that are no faster than the fastest Settle gives up.
+	// fruitless is after how many rounds that are not clearly faster than the fastest Settle gives up.
 	fruitless = 3
 	// drainKeys is from how many keys on they are checked while a full pass goes on, lest a table gives up its keys.
 	drainKeys = 50_000
@@ -219,7 +219,7 @@ func (p *lastProof) Settle(ctx context.Context) (settled, error) {
 		}
 		s.Rounds, s.Keys, s.Took = s.Rounds+1, o.rows, max(o.longest, o.work/time.Duration(max(1, p.verifier.Lanes)))
 		s.Left, s.Whole = p.touched.Pending()
-		if since++; best == 0 || s.Took < best {
+		if since++; best == 0 || s.Took < best*3/4 {
 			best, since = s.Took, 0
 		}
 		if s.Quick() || since >= fruitless {
