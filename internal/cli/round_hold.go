@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -51,6 +52,7 @@ func (p *phases) close(ctx context.Context, w *drive.Work, g cutover.Goal) (stri
 	}
 	p.mu.Lock()
 	p.held[db] = h
+	delete(p.opened, db)
 	p.mu.Unlock()
 	go p.watch(db, h)
 	return evidence(h.held.Evidence), nil
@@ -116,6 +118,9 @@ func (p *phases) taken(db string) *holding {
 
 // openNew is the switch of a database that is held.
 func (p *phases) openNew(ctx context.Context, w *drive.Work) (string, error) {
+	if err := p.bind(w); err != nil {
+		return "", err
+	}
 	h := p.taken(w.Task.Step.Database)
 	if h == nil {
 		return "", held(errUnheld)
@@ -144,8 +149,32 @@ func (p *phases) openBack(ctx context.Context, w *drive.Work) (string, error) {
 		if h = p.taken(db); h == nil {
 			return "", held(errUnheld)
 		}
+	} else if err := h.held.Bind(); err != nil {
+		return "", held(err)
 	}
 	return h.open(ctx)
+}
+
+// bind lets every database of a group know that one of them may switch now: none is opened unless all still hold, and from then on none is given back by
+// itself. Those that are open already need no word.
+func (p *phases) bind(w *drive.Work) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, t := range group(w) {
+		db := t.Step.Database
+		h := p.held[db]
+		if h == nil && (p.opened[db] || w.Together) {
+			continue
+		}
+		if h == nil {
+			return held(fmt.Errorf("database %s: %w", db, errUnheld))
+		}
+		if err := h.held.Bind(); err != nil {
+			return held(fmt.Errorf("database %s: %w", db, err))
+		}
+	}
+	p.opened[w.Task.Step.Database] = true
+	return nil
 }
 
 // giveBack opens the old side of a database that was closed and never opened.

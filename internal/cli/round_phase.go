@@ -28,13 +28,15 @@ type phases struct {
 	slips  chan drive.Slip
 	quit   <-chan struct{} // closed when nobody takes slips any more
 
-	mu     sync.Mutex
-	held   map[string]*holding
+	mu   sync.Mutex
+	held map[string]*holding
+	// opened are the databases of groups that this process has let switch; after a take-over it knows them by their journals.
+	opened map[string]bool
 	groups map[string]*meeting
 }
 
 func newPhases(d *desk, v *vitals, quit <-chan struct{}) *phases {
-	return &phases{desk: d, vitals: v, slips: make(chan drive.Slip), quit: quit, held: map[string]*holding{}, groups: map[string]*meeting{}}
+	return &phases{desk: d, vitals: v, slips: make(chan drive.Slip), quit: quit, held: map[string]*holding{}, opened: map[string]bool{}, groups: map[string]*meeting{}}
 }
 
 // The phases that an automated step can be.
