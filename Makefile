@@ -7,7 +7,7 @@ SHELL := /bin/bash
 # Packages whose goroutines share memory run under the race detector, which
 # costs five times the CPU; the rest without. The wire protocol runs both ways:
 # its giant values, which one goroutine reads, without the detector; and so does follow, whose ten thousand runs go without.
-RACE := /internal/(cli|event|migration|mysql|postgres|snapshot|verify)$$
+RACE := /internal/(cli|event|migration|mysql|postgres|round/drive|round/outside|round/store|snapshot|verify|web)$$
 # The race detector needs cgo and a C compiler.
 RACE_FLAG := $(shell test "$$(go env CGO_ENABLED)" = 1 && command -v "$$(go env CC)" >/dev/null && echo -race)
 
@@ -20,10 +20,14 @@ build: ## build bin/bascule
 	go build -trimpath -o bin/bascule ./cmd/bascule
 
 .PHONY: test
-test: servers-up ## start the servers, then run every test
+test: servers-up browser ## start the servers, then run every test
 	go test -timeout 40m $$(go list ./... | grep -vE '$(RACE)')
 	go test $(RACE_FLAG) -timeout 30m $$(go list ./... | grep -E '$(RACE)')
 	$(if $(RACE_FLAG),go test $(RACE_FLAG) -short ./internal/mysql/wire ./internal/follow)
+
+.PHONY: browser
+browser: ## install what the dashboard's browser test needs; without it that test is skipped, and says so
+	@internal/web/browser/install >/dev/null || echo "no browser could be installed: the dashboard's browser test is skipped"
 
 .PHONY: lint
 lint: ## run the pinned linters
