@@ -315,6 +315,7 @@ func (w *world) chance(thousandth int) bool { return !w.calm && w.rng.IntN(1000)
 // application writes wherever it is let.
 func (w *world) application(*actor) {
 	for {
+		w.await(func() bool { return w.old.open || w.new.open || w.stopped })
 		w.pass(w.millis(400))
 		if w.stopped || w.writes >= 400 {
 			return
