@@ -152,10 +152,15 @@ func (r *run) act(ctx context.Context, step journal.Step) (any, error) {
 // late says so when it was the budget that ran out.
 func (r *run) late(err error, step journal.Step) error {
 	if frozen(step) && !r.policy.Decided && !r.counted.IsZero() && r.clock.Now().Sub(r.counted) >= r.policy.Budget {
-		return fault.New(fault.Resource, "stay within the write freeze", fmt.Errorf("%s were not enough for all steps: %w", r.policy.Budget, err),
-			"try again when less is written, or allow more with --freeze")
+		return r.over(err)
 	}
 	return err
+}
+
+// over is the error of a budget that is used up.
+func (r *run) over(err error) error {
+	return fault.New(fault.Resource, "stay within the write freeze", fmt.Errorf("%s were not enough for all steps: %w", r.policy.Budget, err),
+		"try again when less is written, or allow more with --freeze")
 }
 
 // once does what a step is.

@@ -211,14 +211,14 @@ func (r *run) loop(ctx context.Context) error {
 			err = r.undo(ctx, a.Step)
 		case Fail:
 			if r.wanted != ToRest {
-				r.fail(why(a))
+				r.fail(r.why(a))
 			}
 			err = r.record(ctx, a.Step, journal.MarkFailed, failure{a.Why})
 		case Rest:
 			return r.end(ctx, nil)
 		case Ask:
 			if r.policy.Stay && r.state.Fenced() {
-				return r.stay(ctx, fault.Resource, errors.New(a.Why))
+				return r.stay(ctx, fault.ClassOf(r.why(a)), r.why(a))
 			}
 			return r.end(ctx, fault.New(fault.Refused, r.op(), errors.New(a.Why), "see what failed, then run the same command again"))
 		}
@@ -232,11 +232,15 @@ func (r *run) loop(ctx context.Context) error {
 // ErrRehearsed is why a rehearsal was undone that came as far as the switch: it is what was wanted.
 var ErrRehearsed = errors.New("this was a rehearsal: everything before the switch succeeded")
 
-func why(a Action) error {
-	if a.Why == ErrRehearsed.Error() {
+func (r *run) why(a Action) error {
+	switch err := errors.New(a.Why); {
+	case a.Why == ErrRehearsed.Error():
 		return ErrRehearsed
+	case a.Over:
+		return r.over(err)
+	default:
+		return err
 	}
-	return errors.New(a.Why)
 }
 
 // op is what this run does, for errors.

@@ -79,6 +79,8 @@ type Action struct {
 	Kind Kind
 	Step journal.Step
 	Why  string
+	// Over says that the budget is the reason.
+	Over bool
 }
 
 // next says what comes next. It is a pure function: whoever asks it with the same journal gets the same answer.
@@ -140,7 +142,9 @@ func (r *rules) run(s State, p Policy) Action {
 		// This driver's claim has waited for whatever was under way, and there is no record: it can never come.
 		return stop("the switch was begun and did not become durable")
 	case s.Fenced() && p.Frozen >= p.Budget && !p.Decided:
-		return stop(fmt.Sprintf("writes have been stopped for %s, and may be for %s", p.Frozen.Round(time.Millisecond), p.Budget))
+		a := stop(fmt.Sprintf("writes have been stopped for %s, and may be for %s", p.Frozen.Round(time.Millisecond), p.Budget))
+		a.Over = true
+		return a
 	case r.toRepeat(&s, p.Epoch) != "":
 		return Action{Kind: Undo, Step: r.toRepeat(&s, p.Epoch)}
 	}
