@@ -6,6 +6,7 @@ import (
 	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	driver "github.com/go-sql-driver/mysql"
@@ -313,7 +315,7 @@ func (e *End) connectAs(ctx context.Context, silence time.Duration, setup ...str
 		return nil, fault.New(fault.Usage, op, err, "check ssl-ca, ssl-cert and ssl-key")
 	}
 	w.ReadTimeout = silence
-	c, err := wire.Connect(ctx, w)
+	c, err := login(ctx, w)
 	if err != nil {
 		return nil, e.explain(op, err)
 	}
@@ -324,4 +326,19 @@ func (e *End) connectAs(ctx context.Context, silence time.Duration, setup ...str
 		}
 	}
 	return c, nil
+}
+
+// logins is how often a login is begun that the server breaks off.
+const logins = 5
+
+// login connects. A fence ends logins that have no user yet, since they might become the application's; so another migration on the same server may break
+// one of ours off while it raises its own.
+func login(ctx context.Context, w wire.Config) (*wire.Conn, error) {
+	for try := 1; ; try++ {
+		c, err := wire.Connect(ctx, w)
+		broken := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+		if !broken || try == logins {
+			return c, err
+		}
+	}
 }
