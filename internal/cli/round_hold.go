@@ -54,7 +54,7 @@ func (p *phases) close(ctx context.Context, w *drive.Work, g cutover.Goal) (stri
 	p.held[db] = h
 	delete(p.opened, db)
 	p.mu.Unlock()
-	go p.watch(db, h)
+	go p.watch(context.WithoutCancel(ctx), db, h)
 	return evidence(h.held.Evidence), nil
 }
 
@@ -74,19 +74,21 @@ func (p *phases) options(cmd *cobra.Command, s *settings, w *drive.Work, g cutov
 	return o, nil
 }
 
-// watch tells when a hold ends by itself: its time was over, or somebody else has taken the cutover.
-func (p *phases) watch(db string, h *holding) {
+// watch tells when a hold has ended by itself: its time was over, or somebody else has taken the cutover. It keeps its ends until everything is as it was.
+func (p *phases) watch(ctx context.Context, db string, h *holding) {
 	select {
 	case <-h.held.Done():
 	case <-h.over:
 		return
 	}
-	if !p.take(db, h) {
-		return // whoever has it finds out
-	}
 	why := "its hold has ended"
 	if err := h.held.Err(); err != nil {
 		why = err.Error()
+	}
+	// What is left of it is found by whoever closes it again, or gives it back.
+	_, _ = h.held.Undo(ctx, why)
+	if !p.take(db, h) {
+		return // whoever has it finds out
 	}
 	h.free()
 	<-h.over
