@@ -50,8 +50,12 @@ ci: ## everything that a change must pass
 	.ci/run
 
 .PHONY: demo
-demo: build ## move a generated marketplace into PostgreSQL and verify it
-	demo/run
+demo: ## move a platform of four environments, round by round; KEEP=1 leaves the dashboard open
+	demo/run $(if $(KEEP),--keep)
+
+.PHONY: demo-move
+demo-move: build ## move one generated marketplace of two million rows into PostgreSQL and verify it
+	demo/move
 
 .PHONY: bench-copy
 bench-copy: build ## copy: bascule, pgloader and a shell pipeline, in turn
