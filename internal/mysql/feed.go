@@ -55,6 +55,7 @@ type feed struct {
 	out      change.Event
 	last     time.Time // when Next returned
 	promised bool      // Buffered said that more was there
+	passed   bool      // the position has moved since Next returned
 	failed   error
 	// blind says that nobody wants rows: only the position counts.
 	blind bool
@@ -120,7 +121,7 @@ func (f *feed) Next(ctx context.Context) (*change.Event, error) {
 		f.failed = f.explain(err)
 		return nil, f.failed
 	}
-	f.last = time.Now()
+	f.last, f.passed = time.Now(), false
 	return &f.out, nil
 }
 
@@ -170,14 +171,17 @@ func (f *feed) committed() error {
 	return f.pass()
 }
 
-// idle reports whether it is time to say that nothing came: before waiting for what Buffered seemed to promise, and every while.
+// idle reports whether it is time to say that nothing came: before waiting for what Buffered seemed to promise, before waiting behind
+// transactions of others, lest whoever waits for the end of the log waits for a heartbeat, and every while.
 func (f *feed) idle() bool {
 	if f.txn.begun {
 		return false
 	}
-	if f.promised && !f.txn.open {
+	if (f.promised || f.passed) && !f.txn.open {
 		f.promised = f.dump.Buffered()
-		return !f.promised
+		if !f.promised {
+			return true
+		}
 	}
 	return time.Since(f.last) >= idleEvery
 }
@@ -397,7 +401,7 @@ func (f *feed) pass() error {
 	if len(f.txn.undone) > 0 {
 		f.e.undone.Delete(f.place())
 	}
-	f.txn = txn{}
+	f.txn, f.passed = txn{}, true
 	f.settle()
 	return nil
 }

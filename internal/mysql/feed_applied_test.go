@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -98,6 +99,40 @@ func TestFeedSkipsApplied(t *testing.T) {
 		}
 		if txns, err := read(t, src.end, until, selects, endOf(t, live), nil); err != nil || len(txns) != 1 {
 			t.Errorf("with a ledger elsewhere: %v, %v", txns, err)
+		}
+	})
+}
+
+// TestFeedTellsOfOthers lets the position follow transactions that concern nobody here at once, not at the server's next heartbeat: a
+// freeze waits for it.
+func TestFeedTellsOfOthers(t *testing.T) {
+	onSources(t, func(t *testing.T, s *servertest.Server) {
+		src := open(t, s, "CREATE TABLE a (id INT PRIMARY KEY)", "CREATE TABLE other (id INT PRIMARY KEY)")
+		selects := slices.DeleteFunc(selectAll(t, src), func(s *change.Select) bool { return s.Table.Name == "other" })
+		var waits []time.Duration
+		err := src.end.Stream(t.Context(), startOf(t, src.end), selects, func(ctx context.Context, f change.Feed) error {
+			for i := range 11 {
+				s.Exec(t, src.url, fmt.Sprintf("INSERT INTO other VALUES (%d)", i))
+				until, began := endOf(t, src.end), time.Now()
+				for past := false; !past; {
+					if _, err := f.Next(ctx); err != nil {
+						return err
+					}
+					var err error
+					if past, err = src.end.Includes(ctx, f.Position(), until); err != nil {
+						return err
+					}
+				}
+				waits = append(waits, time.Since(began))
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(waits)
+		if median := waits[len(waits)/2]; median > heartbeat/5 {
+			t.Errorf("the position came after %s (median of %d), and a heartbeat comes every %s", median, len(waits), heartbeat)
 		}
 	})
 }
