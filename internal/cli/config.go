@@ -155,6 +155,9 @@ func newEnvironmentDoc(p *platform.Platform, e *platform.Environment, folder str
 		places []platform.Place
 	}{{"cache", e.Caches}, {"bucket", e.Buckets}, {"workload", e.Workloads}} {
 		for _, place := range kind.places {
+			if kind.name == "workload" && place.Config != "" {
+				continue // bascule kube translate reads it
+			}
 			x.Idle = append(x.Idle, kind.name+" "+place.Name)
 		}
 	}

@@ -43,14 +43,28 @@ func (o *Object) String() string {
 // Where says where the object stands: file:line.
 func (o *Object) Where() string { return fmt.Sprintf("%s:%d", o.File, o.Line) }
 
-// WhereIs says where the value at a path stands, or else what would hold it: file:line. The steps are keys, and indexes in decimal.
-// It reads the object's text again, for lines are asked for seldom and would take as much memory as the objects.
-func (o *Object) WhereIs(path ...string) string {
+// Places knows the lines of an object. Reading them takes as much memory as the object, so they are read for those that are asked about, and let go.
+type Places struct {
+	o   *Object
+	top *yaml.Node
+}
+
+// Places reads the object's text once more, for its lines.
+func (o *Object) Places() *Places {
 	var doc yaml.Node
 	if o.Listed || yaml.Unmarshal(o.Text, &doc) != nil || len(doc.Content) == 0 {
-		return o.Where()
+		return &Places{o: o}
 	}
-	n, line := doc.Content[0], doc.Content[0].Line
+	return &Places{o: o, top: doc.Content[0]}
+}
+
+// Of says where the value at a path stands, or else what would hold it: file:line. The steps are keys, and indexes in decimal.
+// Of an object in a List it knows only where that begins.
+func (p *Places) Of(path ...string) string {
+	if p.top == nil {
+		return p.o.Where()
+	}
+	n, line := p.top, p.top.Line
 	for _, step := range path {
 		key, value := child(n, step)
 		if value == nil {
@@ -58,7 +72,7 @@ func (o *Object) WhereIs(path ...string) string {
 		}
 		n, line = value, key.Line
 	}
-	return fmt.Sprintf("%s:%d", o.File, o.Line+line-1)
+	return fmt.Sprintf("%s:%d", p.o.File, p.o.Line+line-1)
 }
 
 // child finds a step below a node: the key, or for an element of a list the element itself, and the value.

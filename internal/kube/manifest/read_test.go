@@ -96,7 +96,7 @@ func TestValuesAndLines(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	for path, want := range map[string]string{"spec/replicas": "-:8", "z/1": "-:12", "spec/nothing/there": "-:7", "kind": "-:5"} {
-		if got := o.WhereIs(strings.Split(path, "/")...); got != want {
+		if got := o.Places().Of(strings.Split(path, "/")...); got != want {
 			t.Errorf("%s is at %s, not %s", path, got, want)
 		}
 	}

@@ -83,7 +83,7 @@ func recordAnnotations(w *work) {
 var resolvers = map[any]bool{"169.254.169.253": true, "10.100.0.10": true, "172.20.0.10": true, "100.64.0.10": true}
 
 func dnsConfig(w *work) {
-	for _, spec := range podSpecs(w.now) {
+	for _, spec := range w.pods() {
 		path := join(spec, "dnsConfig", "nameservers")
 		list := w.list(path...)
 		for i, address := range slices.Backward(list) {

@@ -111,7 +111,7 @@ func podRoles(w *work) {
 			})
 		}
 	}
-	for _, spec := range podSpecs(w.now) {
+	for _, spec := range w.pods() {
 		path := join(podMeta(spec), "annotations", podRole)
 		role := w.text(path...)
 		if role == "" {
@@ -159,7 +159,7 @@ func (w *work) roleOf(spec []string) string {
 var usesAWS = regexp.MustCompile(`\bs3://|\b(s3|sqs|sns|dynamodb|kinesis|secretsmanager|ssm|sts|kms|ses|email|lambda|states|events)[a-z0-9.-]*\.amazonaws\.com|\barn:aws[a-z-]*:(s3|sqs|sns|dynamodb|kinesis|secretsmanager|ssm|kms|lambda):`)
 
 func instanceProfile(w *work) {
-	for _, spec := range podSpecs(w.now) {
+	for _, spec := range w.pods() {
 		if w.roleOf(spec) != "" {
 			continue
 		}
@@ -177,7 +177,7 @@ func instanceProfile(w *work) {
 }
 
 func hostNetwork(w *work) {
-	for _, spec := range podSpecs(w.now) {
+	for _, spec := range w.pods() {
 		if on, _ := w.value(join(spec, "hostNetwork")...).(bool); on && w.roleOf(spec) != "" {
 			w.at(join(spec, "hostNetwork")...).blocks("Its pods are in the node's network, where Workload Identity does not serve them, and they have a role.", "take them out of the node's network, or let the node's own service account have the rights")
 		}
@@ -186,7 +186,7 @@ func hostNetwork(w *work) {
 
 // interim lets pods use a role of AWS from GKE: the cluster's token, which IAM trusts once its issuer is known there.
 func interim(w *work) {
-	for _, spec := range podSpecs(w.now) {
+	for _, spec := range w.pods() {
 		role := w.roleOf(spec)
 		if role == "" || w.identified(role) != decision.AWS || !strings.HasPrefix(role, "arn:") {
 			continue
@@ -222,7 +222,7 @@ func (w *work) containersOf(spec []string, visit func(path []string)) {
 }
 
 func projectedToken(w *work) {
-	for _, spec := range podSpecs(w.Value) {
+	for _, spec := range w.pods() {
 		volumes, _ := at(w.Value, join(spec, "volumes")).([]any)
 		for i, v := range volumes {
 			sources, _ := at(v, []string{"projected", "sources"}).([]any)
@@ -239,7 +239,7 @@ func identityEnv(w *work) {
 	w.env(func(path []string, name, value string) {
 		switch name {
 		case "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_STS_REGIONAL_ENDPOINTS":
-			for _, spec := range podSpecs(w.now) {
+			for _, spec := range w.pods() {
 				if w.identified(w.roleOf(spec)) == decision.AWS {
 					return
 				}

@@ -107,7 +107,7 @@ func pullSecret(w *work) {
 			}
 		}
 	}
-	for _, spec := range podSpecs(w.now) {
+	for _, spec := range w.pods() {
 		take(join(spec, "imagePullSecrets"))
 	}
 	if w.Kind == "ServiceAccount" {

@@ -51,7 +51,7 @@ const (
 
 // terms visits all conditions of all pods about nodes, the last of a list first, so that one may be removed.
 func (w *work) terms(visit func(t term)) {
-	for _, spec := range podSpecs(w.now) {
+	for _, spec := range w.pods() {
 		for _, k := range keys(w.mapping(join(spec, "nodeSelector")...)) {
 			path := join(spec, "nodeSelector", k)
 			visit(term{key: k, values: []string{w.text(path...)}, path: path, kind: selector})
@@ -69,7 +69,7 @@ func (w *work) terms(visit func(t term)) {
 }
 
 func (w *work) expressions(in, within []string, visit func(t term)) {
-	for j := len(w.list(join(in, "matchExpressions")...)) - 1; j >= 0; j-- {
+	for j := range slices.Backward(w.list(join(in, "matchExpressions")...)) {
 		path := join(in, "matchExpressions", strconv.Itoa(j))
 		t := term{key: w.text(join(path, "key")...), path: path, within: within, kind: expression}
 		for _, v := range w.list(join(path, "values")...) {
@@ -201,7 +201,7 @@ func nodeSpot(w *work) {
 	if !spot {
 		return
 	}
-	for _, spec := range podSpecs(w.now) {
+	for _, spec := range w.pods() {
 		w.add("spot nodes repel pods that do not say this", map[string]any{"key": spotKey, "operator": "Equal", "value": "true", "effect": "NoSchedule"}, join(spec, "tolerations")...)
 	}
 }
@@ -285,7 +285,7 @@ func nodeRole(w *work) {
 			w.forget(t, "there are no such nodes")
 		case "node-role.kubernetes.io/spot-worker":
 			w.become(t, "spot nodes have this label", spotKey, "true")
-			for _, spec := range podSpecs(w.now) {
+			for _, spec := range w.pods() {
 				w.add("spot nodes repel pods that do not say this", map[string]any{"key": spotKey, "operator": "Equal", "value": "true", "effect": "NoSchedule"}, join(spec, "tolerations")...)
 			}
 		case "node-role.kubernetes.io/node", "node-role.kubernetes.io/worker", "kubernetes.io/role":
@@ -295,9 +295,9 @@ func nodeRole(w *work) {
 }
 
 func tolerations(w *work) {
-	for _, spec := range podSpecs(w.now) {
+	for _, spec := range w.pods() {
 		list := join(spec, "tolerations")
-		for i := len(w.list(list...)) - 1; i >= 0; i-- {
+		for i := range slices.Backward(w.list(list...)) {
 			path := join(list, strconv.Itoa(i))
 			key := w.text(join(path, "key")...)
 			if awsKey(key) {

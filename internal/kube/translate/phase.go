@@ -89,7 +89,7 @@ func holdWorkload(w *work) {
 	case "Pod":
 		w.drop("both sides would run it, and a single pod cannot be at zero")
 	case "DaemonSet":
-		if spec := podSpecs(w.now); len(spec) > 0 {
+		if spec := w.pods(); len(spec) > 0 {
 			w.set("no node has this label, so it runs nowhere", "true", join(spec[0], "nodeSelector", quiet)...)
 		}
 	default:

@@ -25,6 +25,14 @@ func podSpecs(v map[string]any) [][]string {
 	return out
 }
 
+// pods returns the paths of the object's specifications of pods. No rule makes one or moves it.
+func (w *work) pods() [][]string {
+	if !w.looked {
+		w.specs, w.looked = podSpecs(w.Value), true
+	}
+	return w.specs
+}
+
 // podMeta is where the metadata of a pod stands beside its specification.
 func podMeta(spec []string) []string { return join(spec[:len(spec)-1], "metadata") }
 
@@ -51,7 +59,7 @@ func walk(v any, path []string, visit func(path []string, v any) bool) {
 
 // containers visits all containers of all pods, with their paths.
 func (w *work) containers(visit func(path []string, c map[string]any)) {
-	for _, spec := range podSpecs(w.now) {
+	for _, spec := range w.pods() {
 		for _, list := range []string{"initContainers", "containers", "ephemeralContainers"} {
 			for i := range w.list(join(spec, list)...) {
 				path := join(spec, list, strconv.Itoa(i))
@@ -66,7 +74,7 @@ func (w *work) containers(visit func(path []string, c map[string]any)) {
 // env visits the variables of all containers, the last first, so that one may be removed.
 func (w *work) env(visit func(path []string, name, value string)) {
 	w.containers(func(c []string, _ map[string]any) {
-		for i := len(w.list(join(c, "env")...)) - 1; i >= 0; i-- {
+		for i := range slices.Backward(w.list(join(c, "env")...)) {
 			path := join(c, "env", strconv.Itoa(i))
 			visit(path, w.text(join(path, "name")...), w.text(join(path, "value")...))
 		}

@@ -39,6 +39,8 @@ type Result struct {
 	Findings []finding.Finding
 	// Verdicts counts, for each verdict, the rows that objects met.
 	Verdicts map[Verdict]int
+
+	made map[string]bool
 }
 
 // Object is what becomes of one object.
@@ -51,13 +53,17 @@ type Object struct {
 	// Idle says why it is not there in standby, Quiet why not on the quiet old side.
 	Idle, Quiet *Reason
 
-	now   map[string]any
-	owned bool // now is no longer the value of the manifest
-	known map[string]bool
-}
+	// TargetAPIVersion is the object's apiVersion once it is translated.
+	TargetAPIVersion string
 
-// TargetAPIVersion is the object's apiVersion once it is translated.
-func (o *Object) TargetAPIVersion() string { return text(o.now, "apiVersion") }
+	// What rules work with, and nobody behind them: it is let go, for a translation may have many objects.
+	now    map[string]any
+	owned  bool // now is no longer the value of the manifest
+	known  map[string]bool
+	places *manifest.Places
+	specs  [][]string
+	looked bool // for specs
+}
 
 // Reason is a rule and why it did what it did.
 type Reason struct {
@@ -97,8 +103,10 @@ func Translate(in Input) *Result {
 	for _, o := range in.Set.Objects {
 		w := &work{Object: &Object{Object: o, now: o.Value}, in: &in, out: out}
 		w.run(rules)
-		out.Objects = append(out.Objects, w.Object)
 		w.still(still)
+		w.TargetAPIVersion = text(w.now, "apiVersion")
+		w.now, w.known, w.places, w.specs = nil, nil, nil, nil
+		out.Objects = append(out.Objects, w.Object)
 	}
 	for _, a := range in.Set.Aside {
 		out.Findings = append(out.Findings, finding.Finding{Code: "not-an-object", Kind: finding.Problem, Severity: finding.Warning, Object: a.Where, What: "It is left out: " + a.What + ".", Owner: "operator"})

@@ -187,9 +187,13 @@ func (w *work) hold(why string) {
 func (w *work) make(why string, object map[string]any) {
 	w.touch()
 	n := &Made{Value: object, Reason: Reason{Rule: w.rule, Why: why}, For: w.String()}
-	if slices.ContainsFunc(w.out.Made, func(m *Made) bool { return m.ID() == n.ID() }) {
+	if w.out.made == nil {
+		w.out.made = map[string]bool{}
+	}
+	if w.out.made[n.ID()] {
 		return
 	}
+	w.out.made[n.ID()] = true
 	w.out.Made = append(w.out.Made, n)
 }
 
@@ -203,7 +207,10 @@ func (w *work) say(kind finding.Kind, severity finding.Severity, what, do, owner
 	w.touch()
 	place := w.Where()
 	if len(w.where) > 0 {
-		place = w.WhereIs(w.where...)
+		if w.places == nil {
+			w.places = w.Places()
+		}
+		place = w.places.Of(w.where...)
 		w.recognise(w.where[len(w.where)-1])
 	}
 	w.where = nil

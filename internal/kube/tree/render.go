@@ -139,7 +139,7 @@ func (l *layout) standby() error {
 		if o.Held != nil || o.Dropped != nil {
 			continue
 		}
-		if err := l.patch(k, standby, o.Object, o.TargetAPIVersion(), o.Standby, o.Idle); err != nil {
+		if err := l.patch(k, standby, o.Object, o.TargetAPIVersion, o.Standby, o.Idle); err != nil {
 			return err
 		}
 	}
