@@ -183,6 +183,7 @@ func TestSecretsStayInside(t *testing.T) {
 		"env":      "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: n}\nspec: {template: {spec: {containers: [{name: a, env: [{name: MAIL_PASSWORD, value: " + value + "}]}]}}}\n",
 		"address":  "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: n}\ndata: {app.conf: \"db=mysql://shop:" + value + "@x.rds.amazonaws.com/shop\"}\n",
 		"argument": "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: n}\nspec: {containers: [{name: a, args: [\"--amqp=amqp://u:" + value + "@mq\"]}]}\n",
+		"flag":     "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: n}\nspec: {containers: [{name: a, args: [\"--smtp-password=" + value + "\"]}]}\n",
 		"cronjob":  "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: a, namespace: n}\nspec: {jobTemplate: {spec: {template: {spec: {containers: [{name: a, env: [{name: API_KEY, value: " + value + "}]}]}}}}}\n",
 	} {
 		for _, decisions := range []string{"", "secret-store: google\n"} {

@@ -118,8 +118,8 @@ func orOpaque(kind string) string {
 
 var (
 	secretName = regexp.MustCompile(`(?i)(PASSWORD|PASSWD|SECRET|SECRET_?KEY|SECRET_ACCESS_KEY|PRIVATE_?KEY|API_?KEY|ACCESS_?TOKEN|AUTH_?TOKEN|SESSION_?TOKEN)$`)
-	// secretText finds the value of a secret by its form alone: a private key, a password in an address, a key of AWS, tokens of GitHub and Slack.
-	secretText = regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----|[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@$]+@|\b(AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}|\bxox[baprs]-[A-Za-z0-9-]{10,}`)
+	// secretText finds the value of a secret by its form alone: a private key, a password in an address or an argument, a key of AWS, tokens of GitHub and Slack.
+	secretText = regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----|[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@$]+@|\b(AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}|\bxox[baprs]-[A-Za-z0-9-]{10,}|(?i:--[a-z-]*(password|passwd|api-?key|access-?token|auth-?token))=[^$\s]`)
 	// reference is a value that only says where another is.
 	reference = regexp.MustCompile(`^(\$\(|\$\{|/|vault:|arn:aws:|sm://|file:|ref\+)`)
 )

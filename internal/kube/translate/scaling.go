@@ -13,6 +13,7 @@ func scaling() []Rule {
 	return []Rule{
 		{ID: "scaling-karpenter", Source: "Karpenter NodePool, Provisioner", Target: "ComputeClass of the same name", Verdict: Resource, Kinds: []string{"NodePool", "Provisioner"}, Apply: karpenter},
 		{ID: "scaling-node-template", Source: "Karpenter EC2NodeClass, AWSNodeTemplate, NodeClaim", Target: "dropped: the ComputeClass says what is left of it", Verdict: Mechanical, Kinds: []string{"EC2NodeClass", "AWSNodeTemplate", "NodeClaim"}, Apply: nodeTemplate},
+		{ID: "scaling-do-not-evict", Source: "pods with karpenter.sh/do-not-disrupt, do-not-evict", Target: "cluster-autoscaler.kubernetes.io/safe-to-evict: \"false\"", Verdict: Mechanical, Apply: doNotEvict},
 		{ID: "scaling-hpa-external", Source: "HorizontalPodAutoscaler by an external metric (CloudWatch)", Target: "Managed Prometheus, or the Stackdriver adapter", Verdict: None, Kinds: []string{"HorizontalPodAutoscaler"}, Apply: externalMetric},
 		{ID: "scaling-keda", Source: "KEDA triggers aws-sqs-queue, aws-cloudwatch, aws-kinesis-stream, aws-dynamodb", Target: "prometheus on Cloud Monitoring", Verdict: None, Kinds: []string{"ScaledObject", "ScaledJob"}, Apply: kedaTrigger},
 		{ID: "scaling-keda-identity", Source: "KEDA TriggerAuthentication with podIdentity aws, aws-eks, aws-kiam", Target: "podIdentity gcp", Verdict: Changed, Kinds: []string{"TriggerAuthentication", "ClusterTriggerAuthentication"}, Apply: kedaIdentity},
@@ -110,6 +111,18 @@ func nodeTemplate(w *work) {
 	if strings.HasPrefix(w.Group, "karpenter.") {
 		w.tell("It says which image, subnets and security groups the nodes had; on GKE the cluster says it.")
 		w.drop("there is no Karpenter on GKE")
+	}
+}
+
+func doNotEvict(w *work) {
+	for _, spec := range w.pods() {
+		path := join(podMeta(spec), "annotations")
+		for _, k := range []string{"karpenter.sh/do-not-disrupt", "karpenter.sh/do-not-evict"} {
+			if w.text(join(path, k)...) == "true" {
+				w.set("GKE's autoscaler reads it", "false", join(path, "cluster-autoscaler.kubernetes.io/safe-to-evict")...)
+			}
+			w.remove("only Karpenter reads it", join(path, k)...)
+		}
 	}
 }
 
