@@ -53,7 +53,7 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "bascule",
 		Short:         "Move a live platform between clouds",
-		Long:          "bascule moves a live platform between clouds, and proves that it arrived.\n\nIt begins with the database: bascule db moves MySQL or MariaDB into PostgreSQL.",
+		Long:          "bascule moves a live platform between clouds, and proves that it arrived.\n\nIt begins with the database: bascule db moves MySQL or MariaDB into PostgreSQL. bascule kube\ntranslates the manifests of the workloads.",
 		Example:       "  bascule db plan --source mysql://reader@db.example:3306/shop --source-password env:DB_PASSWORD",
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -75,7 +75,7 @@ func (a *app) root() *cobra.Command {
 	f.BoolVar(&a.json, "json", false, "print JSON for scripts")
 	f.BoolVar(&a.quiet, "quiet", false, "log errors only")
 	f.BoolVar(&a.verbose, "verbose", false, "log every step to stderr")
-	root.AddCommand(a.db(), a.round(), a.serve(), a.token(), a.config(), a.init(), a.version(), exitCodesTopic(), a.man(root))
+	root.AddCommand(a.db(), a.kube(), a.round(), a.serve(), a.token(), a.config(), a.init(), a.version(), exitCodesTopic(), a.man(root))
 	return root
 }
 

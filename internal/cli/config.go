@@ -155,23 +155,31 @@ func newEnvironmentDoc(p *platform.Platform, e *platform.Environment, folder str
 		places []platform.Place
 	}{{"cache", e.Caches}, {"bucket", e.Buckets}, {"workload", e.Workloads}} {
 		for _, place := range kind.places {
+			if kind.name == "workload" && place.Config != "" {
+				continue // bascule kube translate reads it
+			}
 			x.Idle = append(x.Idle, kind.name+" "+place.Name)
 		}
 	}
 	return x, nil
 }
 
-// missingFiles lists the files of an environment's databases that cannot be found.
+// missingFiles lists the files of an environment's databases and workloads that cannot be found.
 func missingFiles(e *platform.Environment, folder string) (missing []string) {
+	var files []string
 	for _, db := range e.Databases {
-		for _, f := range []string{db.Config, db.Rehearsal} {
-			name := f
-			if !filepath.IsAbs(name) {
-				name = filepath.Join(folder, f)
-			}
-			if _, err := os.Stat(name); f != "" && err != nil && !slices.Contains(missing, f) {
-				missing = append(missing, f)
-			}
+		files = append(files, db.Config, db.Rehearsal)
+	}
+	for _, w := range e.Workloads {
+		files = append(files, w.Config)
+	}
+	for _, f := range files {
+		name := f
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(folder, f)
+		}
+		if _, err := os.Stat(name); f != "" && err != nil && !slices.Contains(missing, f) {
+			missing = append(missing, f)
 		}
 	}
 	return missing

@@ -11,6 +11,8 @@ import (
 // Report is what a person must know about one database, worst first.
 type Report struct {
 	Findings []Finding `json:"findings"`
+	// Before is what the findings that block stand before; without it, a copy.
+	Before string `json:"-"`
 }
 
 // NewReport returns a report of findings: blockers first, then by object and
@@ -91,7 +93,7 @@ func (r Report) WriteText(w io.Writer, width int) error {
 	return err
 }
 
-// headline says first whether the copy may start.
+// headline says first whether the copy, or whatever is to come, may start.
 func (r Report) headline() string {
 	if len(r.Findings) == 0 {
 		return "No findings."
@@ -109,10 +111,11 @@ func (r Report) headline() string {
 		}
 	}
 	counts := strings.Join(parts, ", ")
+	before := cmp.Or(r.Before, "a copy")
 	if n := len(r.Blocking()); n > 0 {
-		return fmt.Sprintf("%s. %s to settle before a copy.", counts, plural(n, "finding"))
+		return fmt.Sprintf("%s. %s to settle before %s.", counts, plural(n, "finding"), before)
 	}
-	return counts + ". Nothing stops a copy."
+	return counts + ". Nothing stops " + before + "."
 }
 
 // plural writes a count with its word: 1 blocker, 2 blockers. Info has no plural.

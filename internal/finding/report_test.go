@@ -98,6 +98,20 @@ func TestWriteText(t *testing.T) {
 	}
 }
 
+func TestBefore(t *testing.T) {
+	for want, findings := range map[string][]finding.Finding{
+		"1 blocker. 1 finding to settle before the switch.\n": {{Severity: finding.Blocker}},
+		"1 warning. Nothing stops the switch.\n":              {{Severity: finding.Warning}},
+	} {
+		var b strings.Builder
+		r := finding.NewReport(findings)
+		r.Before = "the switch"
+		if err := r.WriteText(&b, 80); err != nil || !strings.HasPrefix(b.String(), want) {
+			t.Errorf("%v: %q", err, b.String())
+		}
+	}
+}
+
 // golden compares with a file under testdata; -update rewrites it.
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()

@@ -68,7 +68,7 @@ type Environment struct {
 	Caches []Place `yaml:"caches,omitempty"`
 	// Buckets have their place here; nothing is done with them yet.
 	Buckets []Place `yaml:"buckets,omitempty"`
-	// Workloads have their place here; nothing is done with them yet.
+	// Workloads are the manifests of an environment; the config of one says what people have decided about them, for bascule kube translate.
 	Workloads []Place `yaml:"workloads,omitempty"`
 	// Hooks are commands in the place of a person, by the names of the manual, hook and traffic steps that they carry out.
 	Hooks map[string]Hook `yaml:"hooks,omitempty"`

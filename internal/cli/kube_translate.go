@@ -1,0 +1,227 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/finding"
+	"github.com/bascule/bascule/internal/kube/decision"
+	"github.com/bascule/bascule/internal/kube/manifest"
+	"github.com/bascule/bascule/internal/kube/profile"
+	"github.com/bascule/bascule/internal/kube/translate"
+	gitops "github.com/bascule/bascule/internal/kube/tree"
+	"github.com/bascule/bascule/internal/platform"
+)
+
+// translation is the flags of kube translate.
+type translation struct {
+	from                             []string
+	environment, out, config, images string
+	dry                              bool
+}
+
+func (a *app) kubeTranslate() *cobra.Command {
+	var t translation
+	cmd := &cobra.Command{
+		Use:   "translate",
+		Short: "Write a GitOps tree for GKE from manifests for AWS",
+		Long: `Reads manifests (YAML or JSON; what Kustomize and Helm print) and writes a tree: below generated/ the
+objects byte for byte, and a patch with its reason for each that changes; below overrides/, once,
+what people change and GitOps applies. Prints what people must know: what means something else now,
+what has to be made, what nobody knows, what has no equivalent.
+
+It writes whole trees or nothing, may be run again at any time, and changes no more than the source
+has changed. Values of secrets enter neither the tree nor the report.
+
+` + exitCodesShort(ExitRefused, ExitUnsupported, ExitResource, ExitData),
+		Example: `  bascule kube translate --from manifests/preprod --env preprod --out gitops
+  helm template shop charts/shop | bascule kube translate --from - --env preprod --out gitops --dry-run`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.translates(cmd, &t) },
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&t.from, "from", nil, "a folder or file of manifests, `PATH`, or - for the standard input; repeatable")
+	f.StringVar(&t.environment, "env", "", "the environment's `NAME`")
+	f.StringVar(&t.out, "out", "", "the `DIR` of the tree")
+	f.StringVar(&t.config, "config", "", "`FILE` of decisions; without it, the one that bascule.yaml names for the environment's workloads")
+	f.StringVar(&t.images, "images", "", "`FILE` of verified copies of images: SOURCE DESTINATION sha256:DIGEST, one a line")
+	f.StringVar(&a.file, "file", platformFile, "the `FILE` that describes the platform")
+	f.BoolVar(&t.dry, "dry-run", false, "say what would be written, and write nothing")
+	return cmd
+}
+
+var environmentName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
+
+func (a *app) translates(cmd *cobra.Command, t *translation) error {
+	switch {
+	case len(t.from) == 0:
+		return usage(cmd, "read the command line", errors.New("--from names no manifests"))
+	case !environmentName.MatchString(t.environment):
+		return usage(cmd, "read the command line", fmt.Errorf("--env %q is no name: small letters, digits, dots, dashes and underscores", t.environment))
+	case t.out == "":
+		return usage(cmd, "read the command line", errors.New("--out names no folder"))
+	}
+	in, err := a.translationInput(t)
+	if err != nil {
+		return err
+	}
+	r := translate.Translate(*in)
+	files, err := gitops.Render(r)
+	if err != nil {
+		return err
+	}
+	changes, err := gitops.Write(t.out, t.environment, files, t.dry)
+	if err != nil {
+		return err
+	}
+	d := newTranslateDoc(t, r, changes)
+	if a.json {
+		return a.printJSON(d)
+	}
+	return a.printTranslation(d)
+}
+
+// translationInput reads what a translation is made from.
+func (a *app) translationInput(t *translation) (*translate.Input, error) {
+	in := &translate.Input{Environment: t.environment, File: t.config}
+	var err error
+	if in.File == "" {
+		if in.File, err = a.decisionsFile(t.environment); err != nil {
+			return nil, err
+		}
+	}
+	if in.File == "" {
+		in.File = "the file that --config names"
+	} else if in.Decisions, err = decision.Read(in.File); err != nil {
+		return nil, err
+	}
+	if t.images != "" {
+		if in.Images, err = translate.ReadImages(t.images); err != nil {
+			return nil, err
+		}
+	}
+	if in.Profile, err = profile.Load(); err != nil {
+		return nil, err
+	}
+	if in.Set, err = manifest.Read(a.in, t.from...); err != nil {
+		return nil, err
+	}
+	if len(in.Set.Objects) == 0 {
+		return nil, fault.New(fault.Usage, "read the manifests", fmt.Errorf("there is no object in %s", strings.Join(t.from, ", ")), "name a folder of manifests with --from; an empty source would remove the whole tree")
+	}
+	return in, nil
+}
+
+// decisionsFile is the file that bascule.yaml names for an environment's workloads; none where there is no bascule.yaml, or no such file in it.
+func (a *app) decisionsFile(environment string) (string, error) {
+	if _, err := os.Stat(a.file); errors.Is(err, fs.ErrNotExist) && a.file == platformFile {
+		return "", nil
+	}
+	p, err := platform.Read(a.file)
+	if err != nil {
+		return "", err
+	}
+	var known []string
+	for _, e := range p.Environments {
+		known = append(known, e.Name)
+		if e.Name != environment {
+			continue
+		}
+		var named []string
+		for _, w := range e.Workloads {
+			if w.Config != "" {
+				named = append(named, w.Config)
+			}
+		}
+		switch {
+		case len(named) == 0:
+			return "", nil
+		case len(named) > 1:
+			return "", fault.New(fault.Usage, "find the decisions about "+environment, fmt.Errorf("%s names several: %s", a.file, strings.Join(named, ", ")), "name one of them with --config")
+		case filepath.IsAbs(named[0]):
+			return named[0], nil
+		}
+		return filepath.Join(filepath.Dir(a.file), named[0]), nil
+	}
+	return "", fault.New(fault.Usage, "find the environment "+environment, fmt.Errorf("%s has only: %s", a.file, strings.Join(known, ", ")), "name one of them with --env, or another file with --file")
+}
+
+// translateDoc is what a translation came to.
+type translateDoc struct {
+	Command     string                    `json:"command"`
+	Environment string                    `json:"environment"`
+	DryRun      bool                      `json:"dry_run"`
+	Objects     objectCounts              `json:"objects"`
+	Verdicts    map[translate.Verdict]int `json:"verdicts"`
+	Changes     []gitops.Change           `json:"changes"`
+	Findings    []finding.Finding         `json:"findings"`
+
+	out string
+}
+
+// objectCounts counts the source's objects by what becomes of them, and those that were made.
+type objectCounts struct {
+	Read      int `json:"read"`
+	Unchanged int `json:"unchanged"`
+	Patched   int `json:"patched"`
+	Dropped   int `json:"left_behind"`
+	Held      int `json:"held_back"`
+	Made      int `json:"made"`
+}
+
+func newTranslateDoc(t *translation, r *translate.Result, changes []gitops.Change) *translateDoc {
+	d := &translateDoc{
+		Command: "kube translate", Environment: t.environment, DryRun: t.dry, Verdicts: r.Verdicts, out: t.out,
+		Changes: append([]gitops.Change{}, changes...), Findings: finding.NewReport(append([]finding.Finding{}, r.Findings...)).Findings,
+	}
+	d.Objects.Read, d.Objects.Made = len(r.Objects), len(r.Made)
+	for _, o := range r.Objects {
+		switch {
+		case o.Held != nil:
+			d.Objects.Held++
+		case o.Dropped != nil:
+			d.Objects.Dropped++
+		case len(o.Ops) > 0:
+			d.Objects.Patched++
+		default:
+			d.Objects.Unchanged++
+		}
+	}
+	return d
+}
+
+func (a *app) printTranslation(d *translateDoc) error {
+	p := &printer{}
+	o := d.Objects
+	p.line("%s: %s: %d unchanged, %d patched, %d left behind, %d held back; %d made", d.Environment, plural(int64(o.Read), "object"), o.Unchanged, o.Patched, o.Dropped, o.Held, o.Made)
+	p.line("rows met: = %d mechanical, ≈ %d changed meaning, R %d needs a resource, ✗ %d no equivalent", d.Verdicts[translate.Mechanical], d.Verdicts[translate.Changed], d.Verdicts[translate.Resource], d.Verdicts[translate.None])
+	did := "written"
+	if d.DryRun {
+		did = "would be written"
+		for _, c := range d.Changes {
+			p.line("  %s %s", c.Do, c.Path)
+		}
+	}
+	if len(d.Changes) == 0 {
+		p.line("%s: nothing changes", d.out)
+	} else {
+		p.line("%s %s: %d created, %d changed, %d removed", d.out, did, gitops.Count(d.Changes, "create"), gitops.Count(d.Changes, "change"), gitops.Count(d.Changes, "remove"))
+	}
+	p.line("")
+	if _, err := fmt.Fprint(a.out, p.String()); err != nil {
+		return err
+	}
+	report := finding.Report{Findings: d.Findings, Before: "the switch"}
+	return report.WriteText(a.out, textWidth)
+}
+
+// textWidth is that of reports that may be piped and mailed.
+const textWidth = 100

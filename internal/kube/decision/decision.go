@@ -1,0 +1,115 @@
+// Package decision owns what people have decided about the workloads of one
+// environment and no program can know: projects, regions, identities, what
+// becomes of a volume. It reads the file that says so. It never guesses: what
+// nobody has decided is empty, and whoever needs it asks.
+package decision
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/bascule/bascule/internal/fault"
+)
+
+// Decisions is one such file. Its zero value decides nothing.
+type Decisions struct {
+	// Project is the Google Cloud project of the cluster; Number is its number.
+	Project string `yaml:"project,omitempty"`
+	Number  string `yaml:"project-number,omitempty"`
+	// Region is the cluster's region.
+	Region string `yaml:"region,omitempty"`
+	// Version is the cluster's minor version of Kubernetes, such as 1.34.
+	Version string `yaml:"version,omitempty"`
+	// Zones gives for a zone of the source one of the target.
+	Zones map[string]string `yaml:"zones,omitempty"`
+	// Machines gives for an instance type of the source a machine type of the target.
+	Machines map[string]string `yaml:"machines,omitempty"`
+	// Identities gives for a role of IAM (its ARN, or its name as kube2iam and kiam have it) the Google service account that
+	// stands for it, or "direct" where roles are granted to the Kubernetes service account itself, or "aws" where the pods go on using the role.
+	Identities map[string]string `yaml:"identities,omitempty"`
+	// Volumes says for a claim, NAMESPACE/NAME, what becomes of its bytes: replicate, hook or empty.
+	Volumes map[string]string `yaml:"volumes,omitempty"`
+	// Keys gives for a key of KMS the key of Cloud KMS that stands for it.
+	Keys map[string]string `yaml:"keys,omitempty"`
+	// Addresses gives for a Service, NAMESPACE/NAME, the name of its reserved address.
+	Addresses map[string]string `yaml:"addresses,omitempty"`
+	// Networks gives for an address range of the source's network one of the target's.
+	Networks map[string]string `yaml:"networks,omitempty"`
+	// Secrets gives for a name in AWS Secrets Manager or Parameter Store the one in Secret Manager.
+	Secrets map[string]string `yaml:"secrets,omitempty"`
+	// Store is the ClusterSecretStore from which Secrets of the source, whose values never enter the tree, are to come.
+	Store string `yaml:"secret-store,omitempty"`
+	// DNSOwner is the txt-owner-id of external-dns on the target: another than on the source.
+	DNSOwner string `yaml:"dns-owner,omitempty"`
+	// Keep are the objects that run in standby, as "Deployment shop/web": they only read, and consume nothing.
+	Keep []string `yaml:"keep-in-standby,omitempty"`
+	// Plain are values that look like secrets and are none, as "Deployment shop/web LOG_TOKEN".
+	Plain []string `yaml:"not-secret,omitempty"`
+}
+
+// largest bounds a file: a wrong path must not fill the memory.
+const largest = 4 << 20
+
+// Read reads a file of decisions, strictly: a key that is not known is a mistake.
+func Read(name string) (*Decisions, error) {
+	op := fmt.Sprintf("read %q", name)
+	info, err := os.Stat(name)
+	if err == nil && info.Size() > largest {
+		return nil, fault.New(fault.Usage, op, fmt.Errorf("it has %d bytes, which no file of decisions has", info.Size()), "")
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fault.New(fault.Usage, op, cmp.Or(errors.Unwrap(err), err), "name an existing file; docs/cli.md lists its keys")
+	}
+	d, err := Parse(text)
+	return d, fault.New(fault.Usage, op, err, "docs/cli.md lists the keys")
+}
+
+// Parse reads the text of a file of decisions.
+func Parse(text []byte) (*Decisions, error) {
+	d := &Decisions{}
+	if err := yaml.UnmarshalWithOptions(text, d, yaml.Strict()); err != nil {
+		if at, ok := errors.AsType[yaml.Error](err); ok && at.GetToken() != nil {
+			return nil, fmt.Errorf("line %d: %s", at.GetToken().Position.Line, at.GetMessage())
+		}
+		return nil, err
+	}
+	return d, d.check()
+}
+
+// What a volume's bytes may come to.
+const (
+	Replicate = "replicate"
+	Hook      = "hook"
+	Empty     = "empty"
+)
+
+// What an identity may be beside a Google service account.
+const (
+	Direct = "direct"
+	AWS    = "aws"
+)
+
+var account = regexp.MustCompile(`^[a-z][-a-z0-9]{4,28}[a-z0-9]@[-a-z0-9.:]+\.iam\.gserviceaccount\.com$`)
+
+func (d *Decisions) check() error {
+	var errs []error
+	for claim, v := range d.Volumes {
+		if !slices.Contains([]string{Replicate, Hook, Empty}, v) {
+			errs = append(errs, fmt.Errorf("volumes: %q of %s is none of replicate, hook, empty", v, claim))
+		}
+	}
+	for role, v := range d.Identities {
+		if v != Direct && v != AWS && !account.MatchString(v) {
+			errs = append(errs, fmt.Errorf("identities: %q of %s is no Google service account, and neither direct nor aws", v, role))
+		}
+	}
+	slices.SortFunc(errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
+	return errors.Join(errs...)
+}

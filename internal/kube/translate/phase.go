@@ -1,0 +1,148 @@
+package translate
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// A phase is what an object is held still for.
+type phase int
+
+const (
+	// standby is the new side before the switch.
+	standby phase = iota + 1
+	// mirror is the old side behind it: the objects are as the source has them.
+	mirror
+)
+
+const (
+	// quiet is a label that no node has.
+	quiet      = "bascule-quiet"
+	controller = "bascule-standby"
+)
+
+// phases are the rules that hold an object still. Both sides run at once for weeks: without them both would charge, mail and consume.
+func phases() []Rule {
+	return []Rule{
+		{ID: "phase-schedule", Source: "CronJob, Job, CronWorkflow", Target: "suspended", Verdict: Mechanical, Kinds: []string{"CronJob", "Job", "CronWorkflow"}, Apply: holdSchedule},
+		{ID: "phase-workload", Source: "Deployment, StatefulSet, Rollout, DaemonSet, Pod", Target: "at zero, on no node, or not there", Verdict: Mechanical, Kinds: append([]string{"Rollout", "DaemonSet", "Pod"}, scaled...), Apply: holdWorkload},
+		{ID: "phase-autoscaler", Source: "HorizontalPodAutoscaler, ScaledObject, ScaledJob", Target: "idle at zero, paused", Verdict: Mechanical, Kinds: []string{"HorizontalPodAutoscaler", "ScaledObject", "ScaledJob"}, Apply: holdAutoscaler},
+		{ID: "phase-dns", Source: "what external-dns writes records for", Target: "left alone by external-dns", Verdict: Mechanical, Kinds: []string{"Service", "Ingress", "Gateway", "HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute", "VirtualService", "DNSEndpoint"}, Apply: holdDNS},
+		{ID: "phase-certificate", Source: "Issuer, ClusterIssuer of an ACME server", Target: "not there: it would write records", Verdict: Mechanical, Kinds: []string{"Issuer", "ClusterIssuer"}, Apply: holdIssuer},
+		{ID: "phase-unknown", Source: "custom resources whose controller may act", Target: "as they are", Verdict: None, Apply: mayAct},
+	}
+}
+
+// still works out what differs in standby, and on the old side once it is quiet.
+func (w *work) still(rules []Rule) {
+	if w.Name == "" {
+		return
+	}
+	in := func(p phase, now map[string]any, out *Result) *work {
+		s := &work{Object: &Object{Object: w.Object.Object, now: now}, in: w.in, out: out, phase: p}
+		for i := range rules {
+			if rules[i].looksAt(w.Kind) && s.Dropped == nil {
+				s.rule, s.hit = &rules[i], false
+				rules[i].Apply(s)
+			}
+		}
+		return s
+	}
+	if w.Dropped == nil && w.Held == nil {
+		s := in(standby, w.now, w.out)
+		w.Standby, w.Idle = s.Ops, s.Dropped
+	}
+	if w.Dropped != nil && (w.Dropped.Rule.ID == "addon-left" || w.Dropped.Rule.ID == "image-ecr-login") {
+		return // the old cluster needs them until it ends
+	}
+	s := in(mirror, w.Value, &Result{Verdicts: map[Verdict]int{}})
+	w.Mirror, w.Quiet = s.Ops, s.Dropped
+}
+
+// kept says whether the object runs in standby, as people have declared.
+func (w *work) kept() bool {
+	return w.phase == standby && slices.Contains(w.in.Decisions.Keep, w.String())
+}
+
+func holdSchedule(w *work) {
+	if w.kept() {
+		return
+	}
+	if on, _ := w.value("spec", "suspend").(bool); !on {
+		w.set("both sides would run it", true, "spec", "suspend")
+	}
+}
+
+var consumes = regexp.MustCompile(`\bsqs[.-][a-z0-9.-]*amazonaws|\bamqps?://|\bkafka|\bnats://|projects/[^/]+/subscriptions/`)
+
+func holdWorkload(w *work) {
+	if w.kept() {
+		w.env(func(path []string, name, value string) {
+			if consumes.MatchString(strings.ToLower(value)) {
+				w.at(path...).blocks("It is to run in standby, and "+name+" names a queue: both sides would consume it.", "take it out of keep-in-standby, or give it another queue there, in overrides/")
+			}
+		})
+		return
+	}
+	switch w.Kind {
+	case "Pod":
+		w.drop("both sides would run it, and a single pod cannot be at zero")
+	case "DaemonSet":
+		if spec := w.pods(); len(spec) > 0 {
+			w.set("no node has this label, so it runs nowhere", "true", join(spec[0], "nodeSelector", quiet)...)
+		}
+	default:
+		if n, there := w.value("spec", "replicas").(int64); !there || n != 0 {
+			w.set("both sides would run it", int64(0), "spec", "replicas")
+		}
+	}
+}
+
+// holdAutoscaler pauses KEDA. A HorizontalPodAutoscaler lets a workload at zero alone, so nothing has to be done about it.
+func holdAutoscaler(w *work) {
+	switch {
+	case w.Kind == "HorizontalPodAutoscaler" || w.kept():
+	case w.Kind == "ScaledJob":
+		w.set("both sides would start jobs", "true", join(annotations, "autoscaling.keda.sh/paused")...)
+	default:
+		w.set("it would start what is at zero", "0", join(annotations, "autoscaling.keda.sh/paused-replicas")...)
+	}
+}
+
+// holdDNS keeps every external-dns of the cluster away from an object, whoever installed it. Behind the switch the old side is
+// kept from the records in the same way.
+func holdDNS(w *work) {
+	if w.Kind == "DNSEndpoint" {
+		w.drop("it would write the live records")
+		return
+	}
+	named := w.Kind != "Service"
+	for k := range w.mapping(annotations...) {
+		named = named || strings.HasPrefix(k, "external-dns.")
+	}
+	if !named {
+		return
+	}
+	for _, k := range []string{"external-dns.alpha.kubernetes.io/controller", "external-dns.kubernetes.io/controller"} {
+		w.set("external-dns leaves alone what another controller has", controller, join(annotations, k)...)
+	}
+}
+
+func holdIssuer(w *work) {
+	if w.phase == standby && w.Group == "cert-manager.io" && w.mapping("spec", "acme") != nil {
+		w.tell("In standby it is not there, for it would write records of the live zones. Certificates that the switch needs have to be issued before it.")
+		w.drop("it would write records of the live zones")
+	}
+}
+
+// passive are groups of APIs whose objects start nothing by themselves, or that another rule holds still.
+var passive = regexp.MustCompile(`^(|apps|batch|autoscaling|policy|extensions|.*\.(x-)?k8s\.io|monitoring\.coreos\.com|cert-manager\.io|acme\.cert-manager\.io|external-secrets\.io|bitnami\.com|keda\.sh|cloud\.google\.com|networking\.gke\.io|.*\.istio\.io|externaldns\.k8s\.io|kyverno\.io|constraints\.gatekeeper\.sh|templates\.gatekeeper\.sh)$`)
+
+// mayAct says that nobody knows what a custom resource does in standby.
+func mayAct(w *work) {
+	if w.phase != standby || passive.MatchString(w.Group) || w.Kind == "Rollout" || w.Kind == "CronWorkflow" || len(w.Ops) > 0 {
+		return
+	}
+	w.note("No rule knows whether "+w.APIVersion()+" "+w.Kind+" acts while it stands by.", "if it does, hold it still in overrides/"+w.in.Environment+"/standby")
+}

@@ -1,0 +1,128 @@
+package translate
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// policies are the rows about what is watched and what is allowed.
+func policies() []Rule {
+	return []Rule{
+		{ID: "monitor-prometheus", Source: "ServiceMonitor, PodMonitor, Probe, PrometheusRule", Target: "unchanged, with the Prometheus that reads them; or Managed Prometheus", Verdict: Mechanical, Kinds: []string{"ServiceMonitor", "PodMonitor", "Probe", "PrometheusRule"}, Apply: monitors},
+		{ID: "policy-calico", Source: "policies of projectcalico.org", Target: "NetworkPolicy, CiliumClusterwideNetworkPolicy, FQDNNetworkPolicy", Verdict: None, Apply: calico},
+		{ID: "policy-vpc", Source: "SecurityGroupPolicy, ENIConfig", Target: "NetworkPolicy, firewall rules, secondary ranges", Verdict: None, Kinds: []string{"SecurityGroupPolicy", "ENIConfig", "CNINode"}, Apply: vpc},
+		{ID: "policy-network-ranges", Source: "NetworkPolicy with address ranges of the VPC", Target: "the ranges that networks names", Verdict: Changed, Kinds: []string{"NetworkPolicy"}, Apply: ranges},
+		{ID: "policy-metadata", Source: "NetworkPolicy that limits egress", Target: "with the metadata server, which Workload Identity needs", Verdict: Changed, Kinds: []string{"NetworkPolicy"}, Apply: metadataServer},
+	}
+}
+
+func monitors(w *work) {
+	if w.Group != "monitoring.coreos.com" {
+		return
+	}
+	to := "PodMonitoring"
+	if w.Kind == "PrometheusRule" {
+		to = "Rules"
+	}
+	w.better("It stays as it is, for the Prometheus that reads it. Managed Prometheus would read "+to+" of monitoring.googleapis.com/v1, without a server to look after.", "once moved: "+to+" selects pods, not services, and has no relabeling of targets")
+}
+
+func calico(w *work) {
+	if w.Group != "projectcalico.org" && w.Group != "crd.projectcalico.org" {
+		return
+	}
+	switch w.Kind {
+	case "NetworkPolicy":
+		w.blocks("Dataplane V2 does not read policies of Calico: what this one forbids would be allowed.", "write a NetworkPolicy of networking.k8s.io/v1; order, Deny and Log have no counterpart, DNS names need FQDNNetworkPolicy (enableFqdnNetworkPolicy)")
+	case "GlobalNetworkPolicy", "GlobalNetworkSet", "NetworkSet", "StagedNetworkPolicy", "StagedGlobalNetworkPolicy", "Tier":
+		w.blocks("Dataplane V2 does not read policies of Calico: what this one forbids would be allowed.", "write a CiliumClusterwideNetworkPolicy (enableCiliumClusterwideNetworkPolicy), or one NetworkPolicy for each namespace")
+	default:
+		w.tell("It configures Calico, and is left behind with it.")
+	}
+	w.drop("Dataplane V2 does not read it")
+}
+
+func vpc(w *work) {
+	if !strings.HasSuffix(w.Group, ".k8s.aws") && !strings.HasSuffix(w.Group, ".amazonaws.com") {
+		return
+	}
+	if w.Kind == "SecurityGroupPolicy" {
+		w.blocks("Pods have no security groups on GKE: what this one keeps out would come in.", "write NetworkPolicies for what comes from pods, firewall rules for what comes from elsewhere")
+	} else {
+		w.tell("It says from which subnets pods get addresses; on GKE secondary ranges of the subnet say it.")
+	}
+	w.drop("only AWS reads it")
+}
+
+var private = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"), netip.MustParsePrefix("100.64.0.0/10")}
+
+// ranges translates address ranges of the network that pods were in. Public ones are somebody else's and stay.
+func ranges(w *work) {
+	if w.Group != "networking.k8s.io" && w.Group != "extensions" {
+		return
+	}
+	for _, way := range []struct{ list, side string }{{"ingress", "from"}, {"egress", "to"}} {
+		for i := range w.list("spec", way.list) {
+			for j := range w.list("spec", way.list, strconv.Itoa(i), way.side) {
+				block := []string{"spec", way.list, strconv.Itoa(i), way.side, strconv.Itoa(j), "ipBlock"}
+				w.cidr(join(block, "cidr"))
+				for k := range w.list(join(block, "except")...) {
+					w.cidr(join(block, "except", strconv.Itoa(k)))
+				}
+			}
+		}
+	}
+}
+
+func (w *work) cidr(path []string) {
+	from := w.text(path...)
+	p, err := netip.ParsePrefix(from)
+	if err != nil {
+		return
+	}
+	if to := w.in.Decisions.Networks[from]; to == from {
+		return
+	} else if to != "" {
+		w.set("by networks", to, path...)
+		w.note("It is about "+to+" where it was about "+from+".", "")
+		return
+	}
+	for _, r := range private {
+		if r.Overlaps(p) && p.Bits() > 0 && p.Bits() >= r.Bits() && from != r.String() {
+			w.at(path...).asks("Which range of the new network stands for "+from+"?", fmt.Sprintf("networks: {%q: RANGE}  # itself, where it stays", from))
+			return
+		}
+	}
+}
+
+// metadataServer lets pods whose egress is limited reach the metadata server, without which they have no identity. Where it is depends on the
+// data plane; both addresses are link-local and lead to nothing else.
+func metadataServer(w *work) {
+	if w.Group != "networking.k8s.io" && w.Group != "extensions" {
+		return
+	}
+	limits := w.list("spec", "egress") != nil
+	for _, t := range w.list("spec", "policyTypes") {
+		limits = limits || t == "Egress"
+	}
+	for _, e := range w.list("spec", "egress") {
+		if m, ok := e.(map[string]any); ok && len(m) == 0 {
+			return // everything is allowed
+		}
+	}
+	if !limits {
+		return
+	}
+	to := func(ip string, ports ...int64) map[string]any {
+		var list []any
+		for _, p := range ports {
+			list = append(list, map[string]any{"protocol": "TCP", "port": p})
+		}
+		return map[string]any{"to": []any{map[string]any{"ipBlock": map[string]any{"cidr": ip}}}, "ports": list}
+	}
+	w.add("Workload Identity on Dataplane V2", to("169.254.169.254/32", 80, 8080), "spec", "egress")
+	w.add("Workload Identity with Calico", to("169.254.169.252/32", 987, 988), "spec", "egress")
+	w.note("It limits egress, and would cut pods from the metadata server, which looks like an authentication that times out; so that is allowed.", "remove the one of the two that the cluster's data plane does not use, in overrides/")
+}

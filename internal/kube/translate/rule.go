@@ -1,0 +1,67 @@
+package translate
+
+import (
+	"slices"
+
+	"github.com/bascule/bascule/internal/finding"
+)
+
+// Verdict says what a row of the mapping tables costs.
+type Verdict string
+
+// The verdicts.
+const (
+	// Mechanical is translated, and means the same.
+	Mechanical Verdict = "="
+	// Changed is translated, and means something else: the note says what.
+	Changed Verdict = "≈"
+	// Resource needs something in the cloud that is made or named by people.
+	Resource Verdict = "R"
+	// None has no equivalent: people decide between options.
+	None Verdict = "✗"
+)
+
+// Rule is one row of the mapping tables.
+type Rule struct {
+	// ID names the row, and is the code of its findings. It is never renamed.
+	ID finding.Code
+	// Source is what the row is about, Target what becomes of it, in a few words.
+	Source, Target string
+	Verdict        Verdict
+	// Kinds are the kinds of objects that it looks at; without any it looks at all.
+	Kinds []string
+	// Apply changes the object, drops it, or says something about it. What it does not recognise it leaves alone.
+	Apply func(*work)
+}
+
+func (r *Rule) looksAt(kind string) bool { return len(r.Kinds) == 0 || slices.Contains(r.Kinds, kind) }
+
+// Topic is one of the mapping tables.
+type Topic struct {
+	Name  string
+	Rules []Rule
+}
+
+// Topics returns the mapping tables in the order in which their rules are applied: what is left behind first, then forms
+// that are no more, so that the others see today's; what nobody recognised last.
+func Topics() []Topic {
+	return []Topic{
+		{"What is left out", leftOut()},
+		{"Removed APIs", removedAPIs()},
+		{"Load balancers", services()},
+		{"Storage", storage()},
+		{"Images", images()},
+		{"Identity", identity()},
+		{"Nodes, labels, zones", nodes()},
+		{"Autoscaling", scaling()},
+		{"DNS, certificates, secrets", dnsAndSecrets()},
+		{"Monitoring and policy", policies()},
+		{"What is left of AWS", leftovers()},
+	}
+}
+
+// Phases returns the rules that hold an object still: on the new side while it stands by, and on the old side once it is quiet.
+func Phases() Topic { return Topic{"Phases", phases()} }
+
+// podKinds are the kinds whose pods everybody knows. Rules about pods look at all kinds, for a custom resource may hold a template.
+var scaled = []string{"Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"}

@@ -1,0 +1,187 @@
+package translate_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+
+	"github.com/bascule/bascule/internal/finding"
+	"github.com/bascule/bascule/internal/kube/decision"
+	"github.com/bascule/bascule/internal/kube/manifest"
+	"github.com/bascule/bascule/internal/kube/profile"
+	"github.com/bascule/bascule/internal/kube/translate"
+	"github.com/bascule/bascule/internal/kube/tree"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata")
+
+// TestStories translates the objects of each story and compares what Kustomize builds from the tree, and the findings, with what
+// the story tells. A story is named for its rule, and has to meet it.
+//
+//	in.yaml        the source
+//	decisions.yaml what people have decided
+//	images         verified copies
+//	live.yaml      what Kustomize builds for the phase live; also standby.yaml and mirror.yaml
+//	findings       what people are told
+func TestStories(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		id := strings.TrimSuffix(filepath.Base(file), ".txtar")
+		t.Run(id, func(t *testing.T) { story(t, file, finding.Code(id)) })
+	}
+}
+
+func story(t *testing.T, file string, id finding.Code) {
+	t.Helper()
+	archive, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := map[string]string{}
+	for _, f := range archive.Files {
+		part[f.Name] = string(f.Data)
+	}
+	r := translated(t, part["in.yaml"], part["decisions.yaml"], part["images"])
+	if !met(r)[id] {
+		t.Errorf("the story does not meet its rule")
+	}
+	got := map[string]string{"findings": told(r.Findings)}
+	var phases []string
+	for name := range part {
+		if phase, ok := strings.CutSuffix(name, ".yaml"); ok && name != "in.yaml" && name != "decisions.yaml" {
+			phases = append(phases, phase)
+		}
+	}
+	for phase, text := range build(t, r, phases...) {
+		got[phase+".yaml"] = text
+	}
+	for i, f := range archive.Files {
+		want, compared := got[f.Name]
+		if !compared {
+			continue
+		}
+		if *update {
+			archive.Files[i].Data = []byte(want)
+			continue
+		}
+		if diff := cmp.Diff(string(f.Data), want); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", f.Name, diff)
+		}
+	}
+	if _, told := part["findings"]; !told {
+		t.Error("it does not tell the findings")
+	}
+	if *update {
+		if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func translated(t *testing.T, in, decisions, images string) *translate.Result {
+	t.Helper()
+	set, err := manifest.Read(strings.NewReader(in), "-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := decision.Parse([]byte(decisions))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := translate.ParseImages([]byte(images))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := profile.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return translate.Translate(translate.Input{Environment: "preprod", Set: set, Decisions: d, File: "kube.yaml", Profile: p, Images: m})
+}
+
+// build lets Kustomize build phases.
+func build(t *testing.T, r *translate.Result, phases ...string) map[string]string {
+	t.Helper()
+	files, err := tree.Render(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk := filesys.MakeFsInMemory()
+	for name, text := range files {
+		if err := disk.WriteFile("/t/"+name, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := disk.WriteFile("/old/kustomization.yaml", []byte("resources: [../t/base]\ncomponents: [../t/mirror]\n")); err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, phase := range phases {
+		folder := map[string]string{"live": "/t/live", "standby": "/t/standby", "mirror": "/old"}[phase]
+		m, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(disk, folder)
+		if phase == "mirror" && err != nil {
+			continue // quiets what base does not hold
+		}
+		if err != nil {
+			t.Fatalf("build %s: %v", phase, err)
+		}
+		text, err := m.AsYaml()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[phase] = string(text)
+	}
+	return out
+}
+
+// met lists the rules that had something to do.
+func met(r *translate.Result) map[finding.Code]bool {
+	out := map[finding.Code]bool{}
+	reason := func(x *translate.Reason) {
+		if x != nil {
+			out[x.Rule.ID] = true
+		}
+	}
+	for _, o := range r.Objects {
+		for _, ops := range [][]translate.Op{o.Ops, o.Standby, o.Mirror} {
+			for _, op := range ops {
+				out[op.Rule.ID] = true
+			}
+		}
+		reason(o.Dropped)
+		reason(o.Held)
+		reason(o.Idle)
+		reason(o.Quiet)
+	}
+	for _, m := range r.Made {
+		out[m.Rule.ID] = true
+	}
+	for _, f := range r.Findings {
+		out[f.Code] = true
+	}
+	return out
+}
+
+// told writes findings as stories tell them.
+func told(findings []finding.Finding) string {
+	var b bytes.Buffer
+	for _, f := range findings {
+		fmt.Fprintf(&b, "%s %s %s: %s (%s)\n  %s\n", f.Severity, f.Kind, f.Code, f.Object, strings.Join(f.Evidence, ", "), f.What)
+		for line := range strings.Lines(f.Do) {
+			fmt.Fprintf(&b, "  -> %s\n", strings.TrimSuffix(line, "\n"))
+		}
+	}
+	return b.String()
+}
