@@ -19,6 +19,7 @@ var layers = [][]string{
 	{"convert"},
 	{"mysql", "postgres", "snapshot", "follow", "verify", "cutover"},
 	{"migration"},
+	{"kube/crd"},
 	{"round"},
 	{"round/store", "round/outside", "platform"},
 	{"round/account", "round/drive"},
