@@ -22,6 +22,8 @@ var layers = [][]string{
 	{"kube/crd"},
 	{"round"},
 	{"round/store", "round/outside", "platform"},
+	{"crossplane/pipeline"},
+	{"crossplane"},
 	{"round/account", "round/drive"},
 	{"web"},
 	{"cli"},
