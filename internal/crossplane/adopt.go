@@ -53,8 +53,8 @@ func Compare(ctx context.Context, d *Definition, e *Environment, composite map[s
 	out := &Comparison{}
 	for _, x := range r.Resources {
 		declared, _ := fieldOf(x.Object, "spec", "forProvider").(map[string]any)
-		if declared == nil {
-			continue // what lives in the cluster is no matter of adoption
+		if kind, _ := x.Object["kind"].(string); declared == nil || strings.HasSuffix(kind, "IAMMember") {
+			continue // what lives in the cluster is no matter of adoption, and adding a member that is there changes nothing
 		}
 		is, ok := fieldOf(observed[x.Name], "status", "atProvider").(map[string]any)
 		if !ok {

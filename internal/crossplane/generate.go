@@ -27,7 +27,7 @@ func Generate(d *Definition) ([]File, error) {
 	ours := kinds()
 	t.packages("base", ours)
 	t.apis("base", d, ours)
-	t.add("base/apis/admission.yaml", "Only who may adopt says what something is called on Google Cloud.", admission(d)...)
+	t.add("base/apis/roles.yaml", "Who may do what.", roles(d, ours)...)
 	t.add("base/apis/password-generator.yaml", "Passwords for those who cannot log in without one; needs External Secrets.", generator())
 	for i := range d.Environments {
 		t.environment(d, &d.Environments[i], ours)
@@ -79,7 +79,7 @@ func (t *tree) apis(folder string, d *Definition, kinds []kind) {
 		k := &kinds[i]
 		t.add(folder+"/apis/"+k.plural+".yaml", k.what, k.definition(d))
 	}
-	t.add(folder+"/apis/roles.yaml", "Who may do what.", roles(d, kinds)...)
+	t.add(folder+"/apis/admission.yaml", "Only who may adopt says what something is called on Google Cloud.", admission(d)...)
 }
 
 func (t *tree) compositions(folder string, d *Definition, e *Environment, kinds []kind) {
@@ -120,6 +120,7 @@ func (t *tree) management(d *Definition) {
 	ks := []kind{gke()}
 	t.packages("management", ks)
 	t.apis("management", d, ks)
+	t.add("management/apis/roles.yaml", "Who may do what.", adopter(d, ks))
 	t.compositions("management", d, &Environment{}, ks)
 	config := []map[string]any{{"apiVersion": "v1", "kind": "Namespace", "metadata": meta(clustersNamespace)}}
 	for i := range d.Environments {

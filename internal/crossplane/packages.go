@@ -120,18 +120,25 @@ func rule(group string, resources, verbs list) object {
 	return object{"apiGroups": list{group}, "resources": resources, "verbs": verbs}
 }
 
-// roles are who may do what: Crossplane composes objects that are no managed resources; developers ask, and see what becomes of it; the platform's people adopt.
-func roles(d *Definition, kinds []kind) (out []object) {
-	var plurals list
-	for _, k := range kinds {
-		plurals = append(plurals, k.plural)
-	}
-	out = append(out,
+// roles are who may do what: Crossplane composes objects that are no managed resources; developers ask; the platform's people adopt.
+func roles(d *Definition, kinds []kind) []object {
+	return []object{
 		clusterRole("crossplane-compose-bascule", object{"rbac.crossplane.io/aggregate-to-crossplane": "true"},
 			rule("", list{"configmaps"}, writing), rule("external-secrets.io", list{"externalsecrets"}, writing)),
-		clusterRole("bascule-developer", nil, rule(d.Group, plurals, writing), rule("", list{"events"}, reading)),
-		clusterRole("bascule-adopter", nil, rule(d.Group, plurals, append(slices.Clone(writing), "adopt"))),
-	)
+		clusterRole("bascule-developer", nil, rule(d.Group, plurals(kinds), writing), rule("", list{"events"}, reading)),
+		adopter(d, kinds),
+	}
+}
+
+// adopter may say what is whose.
+func adopter(d *Definition, kinds []kind) object {
+	return clusterRole("bascule-adopter", nil, rule(d.Group, plurals(kinds), append(slices.Clone(writing), "adopt")))
+}
+
+func plurals(kinds []kind) (out list) {
+	for _, k := range kinds {
+		out = append(out, k.plural)
+	}
 	return out
 }
 
