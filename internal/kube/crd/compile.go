@@ -17,9 +17,7 @@ import (
 type compiled struct {
 	kind       Kind
 	namespaced bool
-	// status says that a client cannot set the status with the object.
-	status bool
-	props  *v1.JSONSchemaProps
+	props      *v1.JSONSchemaProps
 
 	once       sync.Once
 	err        error

@@ -139,13 +139,7 @@ func (s *Set) Define(d *v1.CustomResourceDefinition) error {
 			continue
 		}
 		kind := Kind{d.Spec.Group, v.Name, d.Spec.Names.Kind}
-		s.kinds[kind] = &compiled{kind: kind, namespaced: d.Spec.Scope == v1.NamespaceScoped, props: v.Schema.OpenAPIV3Schema, status: v.Subresources != nil && v.Subresources.Status != nil}
+		s.kinds[kind] = &compiled{kind: kind, namespaced: d.Spec.Scope == v1.NamespaceScoped, props: v.Schema.OpenAPIV3Schema}
 	}
 	return nil
-}
-
-// Has reports whether objects of a kind can be checked.
-func (s *Set) Has(k Kind) bool {
-	_, ok := s.kinds[k]
-	return ok
 }
