@@ -152,15 +152,11 @@ func definitions(folder string) (*crd.Set, error) {
 
 func (d *generateDoc) text() string {
 	p := &printer{}
-	did := "written to"
-	if d.DryRun {
-		did = "to be written to"
-	}
 	if len(d.Written)+len(d.Removed)+d.Unchanged > 0 {
-		p.line("%s %s %s, %s to be removed there, %d unchanged", plural(int64(len(d.Written)), "file"), did, d.Out, count(int64(len(d.Removed))), d.Unchanged)
-		if !d.DryRun {
-			p.b.Reset()
-			p.line("%s written to %s, %s removed, %d unchanged", plural(int64(len(d.Written)), "file"), d.Out, count(int64(len(d.Removed))), d.Unchanged)
+		if d.DryRun {
+			p.line("%s to be written to %s, %d to be removed there, %d unchanged", plural(int64(len(d.Written)), "file"), d.Out, len(d.Removed), d.Unchanged)
+		} else {
+			p.line("%s written to %s, %d removed, %d unchanged", plural(int64(len(d.Written)), "file"), d.Out, len(d.Removed), d.Unchanged)
 		}
 		for _, f := range d.Written {
 			p.line("  + %s", clean(f))
