@@ -64,6 +64,7 @@ func (c *checker) all() {
 		c.named(path+".name", "environment", e.Name, seen)
 		c.environment(path, e)
 	}
+	c.crossplane()
 }
 
 func (c *checker) people() {

@@ -28,6 +28,8 @@ type Platform struct {
 	Serve *Serve `yaml:"serve,omitempty"`
 	// Lessons are what became of findings of earlier rounds.
 	Lessons []Lesson `yaml:"lessons,omitempty"`
+	// Crossplane is what developers may ask for on Google Cloud, and what of it exists already.
+	Crossplane *Crossplane `yaml:"crossplane,omitempty"`
 }
 
 // Role is what a person may do.

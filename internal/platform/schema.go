@@ -22,6 +22,9 @@ var platformSource []byte
 //go:embed around.go
 var aroundSource []byte
 
+//go:embed crossplane.go
+var crossplaneSource []byte
+
 // Schema returns the JSON Schema (draft 2020-12) of bascule.yaml, indented, ending in a newline. What it refuses Parse refuses too; Parse sees more.
 func Schema() ([]byte, error) {
 	r := jsonschema.Reflector{
@@ -83,6 +86,13 @@ var limited = []struct {
 	{"Mail", "tls", oneOf(mailTLS)},
 	{"Mail", "to", func(s *jsonschema.Schema) { s.MinItems = new(uint64(1)) }},
 	{"Lesson", "finding", notEmpty},
+	{"Crossplane", "group", matches(groupPattern)},
+	{"Cluster", "channel", oneOf([]string{"RAPID", "REGULAR", "STABLE", "EXTENDED"})},
+	{"Cluster", "pools", func(s *jsonschema.Schema) { s.MinItems = new(uint64(1)) }},
+	{"Pool", "name", matches(labelPattern)},
+	{"Pool", "machine", notEmpty},
+	{"Pool", "min", least(0)},
+	{"Pool", "max", least(1)},
 	{"Step", "step", matches(namePattern)},
 	{"Step", "kind", oneOf(round.Kinds)},
 	{"Step", "each", oneOf([]string{eachDatabase})},
@@ -128,7 +138,7 @@ func comments() map[string]string {
 	pkg := reflect.TypeFor[Platform]().PkgPath()
 	out := map[string]string{}
 	of, said := "", ""
-	lines := bufio.NewScanner(bytes.NewReader(append(append([]byte{}, platformSource...), aroundSource...)))
+	lines := bufio.NewScanner(bytes.NewReader(bytes.Join([][]byte{platformSource, aroundSource, crossplaneSource}, nil)))
 	for lines.Scan() {
 		line := lines.Text()
 		if text, ok := strings.CutPrefix(strings.TrimSpace(line), "// "); ok {

@@ -173,6 +173,9 @@ func TestReference(t *testing.T) {
 		reflect.TypeFor[Platform](), reflect.TypeFor[Person](), reflect.TypeFor[Environment](), reflect.TypeFor[Window](), reflect.TypeFor[Database](),
 		reflect.TypeFor[Host](), reflect.TypeFor[Place](), reflect.TypeFor[Hook](), reflect.TypeFor[Watch](), reflect.TypeFor[Step](),
 		reflect.TypeFor[Notify](), reflect.TypeFor[Mail](), reflect.TypeFor[Serve](), reflect.TypeFor[Lesson](),
+		reflect.TypeFor[Crossplane](), reflect.TypeFor[Cluster](), reflect.TypeFor[Pool](), reflect.TypeFor[Landing](), reflect.TypeFor[LandedDatabase](),
+		reflect.TypeFor[LandedCache](), reflect.TypeFor[LandedBucket](), reflect.TypeFor[LandedTopic](), reflect.TypeFor[LandedIdentity](),
+		reflect.TypeFor[LandedRecord](), reflect.TypeFor[LandedRepository](),
 	} {
 		for _, key := range keys(of) {
 			if !strings.Contains(tables, "`"+key+"`") && !strings.Contains(tables, "`mail."+key+"`") {
