@@ -175,6 +175,9 @@ func (u *use) policy(kind string, defaults fields) Object {
 // iap says by which client users log in, or notes that nobody does.
 func (t *translation) iap(u *use) fields {
 	kind, _ := u.m.setting(u.svc, "auth-type")
+	if kind == "none" {
+		t.said(u, "auth-type", remark{verdict: Same, code: "auth-none", what: "Nobody has to log in, as behind a Gateway."})
+	}
 	if kind == "" || kind == "none" {
 		return mapping()
 	}
