@@ -20,11 +20,11 @@ func (a *app) kubeGateway() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "gateway",
 		Short: "Translate ALB Ingresses and load balancers of Services to GKE",
-		Long: `Reads manifests and says what becomes of the Ingresses that the AWS Load Balancer Controller serves,
-and of Services of type LoadBalancer: Gateways, routes and policies of GKE, patches, the resources in
-Google Cloud that they rely on, and findings, of which every annotation has one. Objects and patches
-are printed as YAML, the rest as comments before them. It writes no file and connects to nothing. It
-ends with 4 when a finding is a blocker.
+		Long: `Reads manifests and says what becomes of the Ingresses that the AWS Load Balancer Controller
+serves, and of Services of type LoadBalancer: Gateways, routes and policies of GKE, patches, the
+resources in Google Cloud that they rely on, and findings, of which every annotation has one.
+Objects and patches are printed as YAML, the rest as comments before them. It writes no file and
+connects to nothing. It ends with 4 when a finding is a blocker.
 
 ` + exitCodesShort(ExitRefused, ExitUnsupported, ExitData),
 		Example: "  bascule kube gateway --from manifests/ --facts gateway.yaml",

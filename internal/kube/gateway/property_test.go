@@ -72,7 +72,9 @@ func groupText(t testing.TB, group []testIngress) []string {
 		docs = append(docs, string(b))
 	}
 	for _, in := range group {
-		backend := func(s string) any { return map[string]any{"service": map[string]any{"name": s, "port": map[string]any{"name": "web"}}} }
+		backend := func(s string) any {
+			return map[string]any{"service": map[string]any{"name": s, "port": map[string]any{"name": "web"}}}
+		}
 		var ports []any
 		for _, p := range in.ports {
 			ports = append(ports, map[string]int{"HTTP": p})
