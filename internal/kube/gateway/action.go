@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -229,15 +230,7 @@ func (r *redirect) loops(rl *rule, l listener) bool {
 		paths = append(paths, m.path)
 	}
 	same := func(said, template string, own ...string) bool {
-		if said == "" || said == template {
-			return true
-		}
-		for _, o := range own {
-			if said == o {
-				return true
-			}
-		}
-		return false
+		return said == "" || said == template || slices.Contains(own, said)
 	}
 	return same(r.Host, "#{host}", rl.hosts...) && same(r.Path, "/#{path}", paths...) &&
 		same(r.Port, "#{port}", strconv.FormatInt(l.port, 10)) && same(r.Protocol, "#{protocol}", l.protocol) && same(r.Query, "#{query}")

@@ -120,7 +120,7 @@ func TestEveryKeyIsTold(t *testing.T) {
 func told(t *testing.T, key, text string) {
 	t.Helper()
 	objects := read(t, text)
-	findings := append(gateway.Translate(objects, nil).Findings, gateway.Balancers(objects, nil).Findings...)
+	findings := slices.Concat(gateway.Translate(objects, nil).Findings, gateway.Balancers(objects, nil).Findings)
 	if !slices.ContainsFunc(findings, func(f gateway.Finding) bool { return f.Annotation == key && f.Code != "" && f.What != "" }) {
 		t.Errorf("nothing is said about %s", key)
 	}

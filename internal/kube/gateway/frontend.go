@@ -123,8 +123,14 @@ func (t *translation) sslPolicy(g *group, c class) {
 // minimalTLS is the lowest version that a policy of AWS accepts, as its name says it.
 func minimalTLS(policy string) string {
 	for _, v := range []struct{ part, version string }{
-		{"TLS13-1-3", "TLS 1.3"}, {"TLS13-1-2", "TLS 1.2"}, {"TLS13-1-1", "TLS 1.1"}, {"TLS13-1-0", "TLS 1.0"},
-		{"TLS-1-2", "TLS 1.2"}, {"FS-1-2", "TLS 1.2"}, {"TLS-1-1", "TLS 1.1"}, {"FS-1-1", "TLS 1.1"},
+		{"TLS13-1-3", "TLS 1.3"},
+		{"TLS13-1-2", "TLS 1.2"},
+		{"TLS13-1-1", "TLS 1.1"},
+		{"TLS13-1-0", "TLS 1.0"},
+		{"TLS-1-2", "TLS 1.2"},
+		{"FS-1-2", "TLS 1.2"},
+		{"TLS-1-1", "TLS 1.1"},
+		{"FS-1-1", "TLS 1.1"},
 	} {
 		if strings.Contains(policy, v.part) {
 			return v.version

@@ -82,7 +82,7 @@ func story(t *testing.T, name string, unchecked map[string]bool) {
 				kept = append(kept, f)
 			}
 		}
-		archive.Files = append(kept, got...)
+		archive.Files = slices.Concat(kept, got)
 		if err := os.WriteFile(name, txtar.Format(archive), 0o644); err != nil {
 			t.Fatal(err)
 		}

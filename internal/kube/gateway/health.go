@@ -71,15 +71,15 @@ var healthPath = regexp.MustCompile(`^/[A-Za-z0-9/\-._~%!?$&'()*+,;=:]*$`)
 func (t *translation) healthCheck(u *use) Object {
 	version, _ := u.m.setting(u.svc, "backend-protocol-version")
 	f := mapping()
-	interval := t.number(u, "healthcheck-interval-seconds", 15, 1, 300)
-	timeout := t.number(u, "healthcheck-timeout-seconds", 5, 1, 300)
+	interval := t.number(u, "healthcheck-interval-seconds", 15, 300)
+	timeout := t.number(u, "healthcheck-timeout-seconds", 5, 300)
 	if timeout > interval {
 		t.said(u, "healthcheck-timeout-seconds", remark{verdict: Changed, code: "health-check-timeout", what: fmt.Sprintf("GKE does not take a time-out longer than the interval: it becomes %d s.", interval)})
 		timeout = interval
 	}
 	f.set("checkIntervalSec", interval).set("timeoutSec", timeout)
-	f.set("healthyThreshold", t.number(u, "healthy-threshold-count", 2, 1, 10))
-	f.set("unhealthyThreshold", t.number(u, "unhealthy-threshold-count", 2, 1, 10))
+	f.set("healthyThreshold", t.number(u, "healthy-threshold-count", 2, 10))
+	f.set("unhealthyThreshold", t.number(u, "unhealthy-threshold-count", 2, 10))
 	kind := t.healthProtocol(u, version)
 	check := t.healthPort(u)
 	if kind == "GRPC" {
@@ -92,18 +92,18 @@ func (t *translation) healthCheck(u *use) Object {
 	return u.policy("HealthCheckPolicy", f)
 }
 
-func (t *translation) number(u *use, suffix string, otherwise, low, high int64) int64 {
+func (t *translation) number(u *use, suffix string, otherwise, high int64) int64 {
 	said, _ := u.m.setting(u.svc, suffix)
 	if said == "" {
 		return otherwise
 	}
-	n, moved, err := whole(said, low, high)
+	n, moved, err := whole(said, 1, high)
 	switch {
 	case err != nil:
 		t.said(u, suffix, remark{verdict: None, code: "annotation-invalid", what: fmt.Sprintf("%q is no number.", said), do: "Mend it at the source."})
 		return otherwise
 	case moved:
-		t.said(u, suffix, remark{verdict: Changed, code: "health-check-bounds", what: fmt.Sprintf("GKE takes %d to %d: it becomes %d.", low, high, n)})
+		t.said(u, suffix, remark{verdict: Changed, code: "health-check-bounds", what: fmt.Sprintf("GKE takes 1 to %d: it becomes %d.", high, n)})
 	}
 	return n
 }

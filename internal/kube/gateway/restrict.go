@@ -78,9 +78,14 @@ func prefixedAll(prefix string, list []string) []string {
 func (t *translation) groupPolicy(g *group, c class) string {
 	var detail []string
 	for _, s := range []struct{ suffix, prefix string }{
-		{"inbound-cidrs", "allow "}, {"security-group-prefix-lists", "allow the ranges of prefix list "}, {"security-groups", "allow the sources of security group "},
+		{"inbound-cidrs", "allow "},
+		{"security-group-prefix-lists", "allow the ranges of prefix list "},
+		{"security-groups", "allow the sources of security group "},
 		{"frontend-nlb-security-groups", "allow the sources of security group "},
-		{"wafv2-acl-arn", "rules of "}, {"wafv2-acl-name", "rules of "}, {"waf-acl-id", "rules of "}, {"web-acl-id", "rules of "},
+		{"wafv2-acl-arn", "rules of "},
+		{"wafv2-acl-name", "rules of "},
+		{"waf-acl-id", "rules of "},
+		{"web-acl-id", "rules of "},
 	} {
 		said, by := t.merged(g, s.suffix)
 		for _, v := range csv(said) {

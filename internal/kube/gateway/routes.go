@@ -62,7 +62,7 @@ func (t *translation) listenerBlocks(g *group, l listener, rules map[*member][]*
 		}
 	}
 	here = append(here, last...)
-	t.orders(g, here)
+	t.orders(here)
 	for _, host := range hostsOf(here) {
 		all, ok := compile(here, host)
 		if !ok {
@@ -87,7 +87,7 @@ func (t *translation) listenerBlocks(g *group, l listener, rules map[*member][]*
 }
 
 // orders says of each member whether the order of the group's members decides anything.
-func (t *translation) orders(g *group, rules []*rule) {
+func (t *translation) orders(rules []*rule) {
 	for _, host := range hostsOf(rules) {
 		for _, pair := range orderMatters(rules, host) {
 			r := remark{

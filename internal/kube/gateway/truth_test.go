@@ -101,10 +101,10 @@ func albMatches(r testRule, c testCondition, q request) bool {
 		paths = append(paths, r.path)
 	}
 	hosts, paths = append(hosts, c.hosts...), append(paths, c.paths...)
-	any := func(patterns []string, s string) bool {
+	one := func(patterns []string, s string) bool {
 		return len(patterns) == 0 || slices.ContainsFunc(patterns, func(p string) bool { return glob(p, s) })
 	}
-	return any(hosts, q.host) && any(paths, q.path) && any(c.methods, q.method) && any(c.heads, q.head)
+	return one(hosts, q.host) && one(paths, q.path) && one(c.methods, q.method) && one(c.heads, q.head)
 }
 
 // glob matches * and nothing else.
@@ -191,7 +191,7 @@ func routeHost(hosts []gatewayv1.Hostname, host string) (string, bool) {
 // matches says whether a request satisfies a match, and ranks it: exact, length of the path, method, headers, query.
 func matches(m *gatewayv1.HTTPRouteMatch, q request) (rank [5]int, ok bool) {
 	path := *m.Path.Value
-	switch *m.Path.Type {
+	switch *m.Path.Type { //nolint:exhaustive // GKE rejects the other: it matches nothing
 	case gatewayv1.PathMatchExact:
 		rank[0], ok = 1, q.path == path
 	case gatewayv1.PathMatchPathPrefix:
