@@ -20,6 +20,7 @@ var layers = [][]string{
 	{"mysql", "postgres", "snapshot", "follow", "verify", "cutover"},
 	{"migration"},
 	{"kube/crd", "kube/manifest", "kube/profile", "kube/decision"},
+	{"kube/gateway"},
 	{"kube/translate"},
 	{"kube/tree"},
 	{"round"},
