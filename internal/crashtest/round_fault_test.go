@@ -76,18 +76,31 @@ func (f *faults) people(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range []string{"ann", "lee", "eve"} {
-		out, err := exec.CommandContext(t.Context(), f.bin, "token", "add", p, "--file", name).Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		f.tokens[p] = strings.Fields(string(out))[0]
+		f.tokens[p] = f.token(t, p)
 	}
 }
+
+// token makes a person's token.
+func (f *faults) token(t *testing.T, person string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), f.bin, "token", "add", person, "--json", "--file", filepath.Join(f.dir, "bascule.yaml")).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct{ Secret string }
+	if err := json.Unmarshal(out, &doc); err != nil {
+		t.Fatal(err)
+	}
+	return doc.Secret
+}
+
+// soon is how long anything here may take.
+const soon = 2 * time.Minute
 
 // hangs is the address of a server that takes connections and answers nobody.
 func hangs(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it ends with the test
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +174,7 @@ func (f *faults) databases(t *testing.T) string {
 // until waits until the round is so.
 func (f *faults) until(t *testing.T, what string, holds func(status func(round.StepID) round.Status) bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
@@ -196,7 +209,7 @@ func (f *faults) ended(t *testing.T, p *process, code int) string {
 		if got != code {
 			t.Fatalf("the driver ended with %d, want %d:\n%s", got, code, p.said())
 		}
-	case <-time.After(patience):
+	case <-time.After(soon):
 		t.Fatalf("the driver hangs:\n%s", p.said())
 	}
 	return p.said()
@@ -221,7 +234,7 @@ const (
 
 // bridge is a night in one round.
 func (f *faults) bridge(t *testing.T) {
-	const refused, privilege, busy = 4, 6, 10
+	const privilege, busy = 6, 10
 	first := launch(t, f.bin, f.args("run", "preprod", "--override", "a test"), nil)
 
 	f.until(t, "the webhook has failed", is("edge", round.StatusFailed))
@@ -231,14 +244,15 @@ func (f *faults) bridge(t *testing.T) {
 	f.until(t, "the gate asks", is("go", round.StatusRunning))
 	f.row(t, "two operators", f.says(t, "ann", busy, "drives it since", "resume", "preprod"), oldSide)
 	f.row(t, "a person who may only look", f.says(t, "eve", privilege, "the role approve", "approve", "preprod", "go"), oldSide)
-	f.row(t, "an approver whom the gate does not name", f.says(t, "lee", refused, "lee", "approve", "preprod", "go"), oldSide)
+	f.row(t, "an approver whom the gate does not name", f.says(t, "lee", privilege, "asks [ann]", "approve", "preprod", "go"), oldSide)
 
 	// The first operator's laptop sleeps; a colleague takes over, and it wakes up.
 	if err := first.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	second := launch(t, f.bin, f.args("resume", "preprod", "--take-over"), nil)
-	f.until(t, "the second driver has taken over", func(func(round.StepID) round.Status) bool { return strings.Contains(second.said(), "go") })
+	overtaken := fmt.Sprintf("process %d", second.cmd.Process.Pid)
+	wait(t, "the second driver has taken over", func() bool { return strings.Contains(f.says(t, "", 0, "", "status", "preprod"), overtaken) })
 	if err := first.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
@@ -259,21 +273,17 @@ func (f *faults) bridge(t *testing.T) {
 
 // disk fills the disk under the journal while writes are stopped.
 func (f *faults) disk(t *testing.T) {
+	t.Helper()
 	journal := filepath.Join(f.dir, "journal")
 	if out, err := try(t, "mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", journal); err != nil {
 		t.Skipf("a disk of its own for the journal needs mount: %v: %s", err, out)
 	}
 	t.Cleanup(func() { _ = exec.CommandContext(context.WithoutCancel(t.Context()), "umount", "-l", journal).Run() }) // else it goes with the machine
-	f.tokens = nil                                                                                                 // they stood under the mount
 	driver := launch(t, f.bin, f.args("run", "preprod", "--override", "a test"), nil)
 	f.until(t, "the webhook has failed", is("edge", round.StatusFailed))
 	f.says(t, "", 0, "edge", "skip", "preprod", "edge", "--reason", "the edge was told on the telephone")
 	f.until(t, "the gate asks", is("go", round.StatusRunning))
-	out, err := exec.CommandContext(t.Context(), f.bin, "token", "add", "ann", "--file", filepath.Join(f.dir, "bascule.yaml")).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.tokens = map[string]string{"ann": strings.Fields(string(out))[0]}
+	f.tokens["ann"] = f.token(t, "ann") // the one before stands under the mount
 	f.says(t, "ann", 0, "says go", "approve", "preprod", "go")
 	f.until(t, "all databases are held closed", is("held", round.StatusRunning))
 	fillDisk(t, journal)
@@ -291,7 +301,7 @@ func (f *faults) disk(t *testing.T) {
 // fillDisk leaves no room on a disk.
 func fillDisk(t *testing.T, dir string) {
 	t.Helper()
-	w, err := os.Create(filepath.Join(dir, "filler")) //nolint:gosec // in a folder of the test
+	w, err := os.Create(filepath.Join(dir, "filler"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +318,7 @@ func fillDisk(t *testing.T, dir string) {
 // wait waits for a condition.
 func wait(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline, tick := time.NewTimer(patience), time.NewTicker(100*time.Millisecond)
+	deadline, tick := time.NewTimer(soon), time.NewTicker(100*time.Millisecond)
 	defer tick.Stop()
 	for !holds() {
 		select {
