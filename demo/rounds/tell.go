@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -77,31 +76,13 @@ func (r *ride) entry(o *object) {
 	}
 }
 
-// seen shows the figures of an automated step's evidence, and a person's as it is.
+// seen shows the last line of evidence: a hook may say a lot.
 func seen(evidence string) string {
-	var x struct {
-		Rows   int64 `json:"rows"`
-		Frozen int64 `json:"frozen_ns"`
-		Proof  any   `json:"proof"`
-	}
 	if evidence == "" {
 		return ""
 	}
-	if json.Unmarshal([]byte(evidence), &x) != nil {
-		lines := strings.Split(strings.TrimSpace(evidence), "\n")
-		return ": " + lines[len(lines)-1]
-	}
-	out := ""
-	if x.Rows > 0 {
-		out += fmt.Sprintf(", %d rows", x.Rows)
-	}
-	if x.Proof != nil && x.Proof != false {
-		out += ", proved equal"
-	}
-	if x.Frozen > 0 {
-		out += ", writes were stopped for " + short(time.Duration(x.Frozen))
-	}
-	return out
+	lines := strings.Split(strings.TrimSpace(account.Words(evidence)), "\n")
+	return ": " + lines[len(lines)-1]
 }
 
 // reason is a reason in one line that a screen holds: its beginning, and its end, where the hint is.

@@ -124,7 +124,7 @@ type entryView struct {
 
 func viewEntry(e *store.Entry) entryView {
 	v := &e.Event
-	return entryView{e.At.UnixMilli(), v.What, v.Step, v.Who, v.Reason, v.Evidence, v.Kind, v.Owner}
+	return entryView{e.At.UnixMilli(), v.What, v.Step, v.Who, v.Reason, account.Words(v.Evidence), v.Kind, v.Owner}
 }
 
 // ms is a time as the page gets it; 0 for none.

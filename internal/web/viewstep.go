@@ -80,7 +80,7 @@ func bare(do string) string {
 func (a *sight) step(s *account.Step) stepView {
 	st := &s.State
 	v := stepView{
-		Status: st.Status, Attempts: st.Attempts, Measured: st.Measured, Votes: st.Votes, Backward: st.Backward, Reason: st.Reason, Evidence: st.Evidence,
+		Status: st.Status, Attempts: st.Attempts, Measured: st.Measured, Votes: st.Votes, Backward: st.Backward, Reason: st.Reason, Evidence: account.Words(st.Evidence),
 		Began: ms(s.Began), Ended: ms(s.Ended), Critical: s.Critical, Acts: stepActs(a.state, &s.Task.Step),
 	}
 	runs := st.Status == round.StatusRunning || st.Status == round.StatusUndoing || st.Status == round.StatusUnsure

@@ -234,9 +234,9 @@ func by(e *round.Event) string { return cmp.Or(e.Who, "-") }
 // why is an event's reason and evidence.
 func why(e *round.Event) string {
 	if e.Reason != "" && e.Evidence != "" && e.Reason != e.Evidence {
-		return e.Reason + "; " + e.Evidence
+		return e.Reason + "; " + Words(e.Evidence)
 	}
-	return cmp.Or(e.Reason, e.Evidence)
+	return cmp.Or(e.Reason, Words(e.Evidence))
 }
 
 func sortedKeys(of map[string]time.Duration) (keys []string) {

@@ -50,8 +50,11 @@ func (row *Row) rows() string {
 }
 
 func (row *Row) proof() string {
-	if row.Proofs == 0 {
+	switch {
+	case row.Proofs == 0:
 		return "-"
+	case row.Databases == 0: // a proof of concept closes none
+		return strconv.Itoa(row.Proofs)
 	}
 	return fmt.Sprintf("%d of %d", row.Proofs, row.Databases)
 }

@@ -33,7 +33,7 @@ function rounds(all) {
   return scroll("Rounds", el("table", {}, head(["Round", "Began", "Took", "Writes stopped", "People waited for", "By people", "Automated", "Proofs", "Ended as"]),
     el("tbody", {}, all.map((r) => el("tr", {}, el("th", { scope: "row" }, el("a", { href: `/rounds/${encodeURIComponent(r.id)}` }, r.id), el("span", { class: "quiet" }, kindName[r.kind] || "")),
       el("td", {}, time(Date.parse(r.began), { zone: r.zone })), el("td", {}, took(r.duration_ns)), el("td", {}, took(r.freeze_ns)), el("td", {}, took(r.hands_ns)), el("td", {}, String(r.manual)), el("td", {}, String(r.automated)),
-      el("td", {}, `${r.proofs} of ${r.databases}`), el("td", {}, r.broken ? `! ${r.broken}` : r.outcome))))));
+      el("td", {}, r.databases ? `${r.proofs} of ${r.databases}` : r.proofs || "—"), el("td", {}, r.broken ? `! ${r.broken}` : r.outcome))))));
 }
 
 function steps(h) {
