@@ -11,7 +11,7 @@ import (
 
 // The picture's measures, in its own units.
 const (
-	svgWidth, svgLeft, svgRight = 760, 150, 130
+	svgWidth, svgLeft, svgRight = 824, 214, 130
 	svgRow, svgTop, svgBar      = 46, 56, 12
 )
 
@@ -43,7 +43,7 @@ func (h *History) SVG() []byte {
 	for i := range h.Rounds {
 		r, y := &h.Rounds[i], svgTop+i*svgRow
 		fmt.Fprintf(&b, `<text class="h" x="8" y="%d">%s</text><text class="m" x="8" y="%d">%s</text>`,
-			y+11, xmlText(short(r.ID, 20)), y+27, xmlText(string(r.Outcome)))
+			y+11, xmlText(short(r.ID, 26)), y+27, xmlText(string(r.Outcome)))
 		svgBarOf(&b, "d", y, r.Duration, durations)
 		svgBarOf(&b, "f", y+svgBar+4, r.Freeze, freezes)
 	}
