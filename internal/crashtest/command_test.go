@@ -37,9 +37,9 @@ func TestCutoverCommands(t *testing.T) {
 	s.progresses(t, "the rehearsal")
 
 	watcher := launch(t, s.bin, slices.Concat([]string{"db", "cutover", "--watch", "--json", "--app-user", "shop"}, s.args), nil)
-	s.until(t, "somebody watches", func() bool { return strings.Contains(s.said(t, "status"), "watched by") })
+	wait(t, "somebody watches", func() bool { return strings.Contains(s.said(t, "status"), "watched by") })
 	s.killAt(t, journal.StepFence, "cutover")
-	s.until(t, "the watcher has lowered the fence", func() bool { now := s.status(t); return now.Phase == "idle" && !now.Fenced })
+	wait(t, "the watcher has lowered the fence", func() bool { now := s.status(t); return now.Phase == "idle" && !now.Fenced })
 	s.progresses(t, "the takeover")
 	_ = watcher.cmd.Process.Kill() // it has done its work
 	<-watcher.ended
@@ -110,18 +110,4 @@ func (s *shop) ends(t *testing.T, code int, says string, command ...string) stri
 func (s *shop) said(t *testing.T, command string) string {
 	t.Helper()
 	return run(t, s.bin, "db", command, "--target", s.target.URL, "--schema", shopSchema)
-}
-
-// until waits for a condition.
-func (s *shop) until(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	deadline, tick := time.NewTimer(2*time.Minute), time.NewTicker(100*time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			t.Fatalf("two minutes were not enough until %s", what)
-		}
-	}
 }
