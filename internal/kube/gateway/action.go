@@ -35,6 +35,29 @@ type target struct {
 	service string
 	port    int64
 	weight  *int64
+	// before is the Service that it stands before: one that authenticates, or, when closed, one that does not exist yet.
+	before *target
+	closed bool
+}
+
+// serving are the Services whose policies matter for a target, whether requests reach them yet or not.
+func (t *target) serving() []target {
+	switch {
+	case t.before == nil:
+		return []target{*t}
+	case t.closed:
+		return []target{*t.before}
+	}
+	return []target{*t, *t.before}
+}
+
+// serving are the Services of all targets.
+func (a *action) serving() []target {
+	var out []target
+	for i := range a.targets {
+		out = append(out, a.targets[i].serving()...)
+	}
+	return out
 }
 
 // rawAction is the JSON of an annotation actions.NAME.

@@ -24,7 +24,7 @@ func (t *translation) restrict(g *group, c class, rules map[*member][]*rule) {
 				})
 				continue
 			}
-			for _, target := range r.act.targets {
+			for _, target := range r.act.serving() {
 				t.guard(c, m, target.service, r)
 			}
 			t.notes.on(m.in.o, key, remark{
@@ -38,8 +38,7 @@ func (t *translation) restrict(g *group, c class, rules map[*member][]*rule) {
 
 // conditionKey is the annotation by which a rule is restricted.
 func conditionKey(r *rule) string {
-	_, service, _ := strings.Cut(r.label, " → ")
-	return ingressPrefix + "conditions." + service
+	return ingressPrefix + "conditions." + r.backend
 }
 
 // sameSources says whether all rules to the Services of a rule name the same addresses as it does.
@@ -49,8 +48,8 @@ func (t *translation) sameSources(g *group, rules map[*member][]*rule, r *rule) 
 			if namespaceOf(m.in.o) != namespaceOf(r.m.in.o) || slices.Equal(joined(nil, other.sources), joined(nil, r.sources)) {
 				continue
 			}
-			for _, a := range r.act.targets {
-				if slices.ContainsFunc(other.act.targets, func(b target) bool { return a.service == b.service }) {
+			for _, a := range r.act.serving() {
+				if slices.ContainsFunc(other.act.serving(), func(b target) bool { return a.service == b.service }) {
 					return false
 				}
 			}

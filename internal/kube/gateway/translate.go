@@ -116,11 +116,12 @@ func (t *translation) group(g *group) {
 		t.result.Replaced = append(t.result.Replaced, m.in.o)
 		t.read = append(t.read, m.in.o)
 	}
-	t.restrict(g, class, rules)
 	t.defaults(g, rules)
+	t.close(g, rules)
+	t.restrict(g, class, rules)
 	if len(listeners) > 0 {
 		t.gateway(g, class, listeners)
-		t.routes(g, listeners, rules)
+		t.routes(g, listeners, rules, t.mutualTLS(g, class))
 		t.neverServed(g, rules)
 	}
 	t.balancer(g, class, rules)
@@ -145,7 +146,7 @@ func (t *translation) defaults(g *group, rules map[*member][]*rule) {
 		if act == nil {
 			continue
 		}
-		r := &rule{m: m, act: act, matches: []match{everything}, label: "default → " + m.in.backend.service, last: true}
+		r := &rule{m: m, act: act, matches: []match{everything}, backend: m.in.backend.service, label: "default → " + m.in.backend.service, last: true}
 		rules[m] = append(rules[m], r)
 	}
 }
