@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -14,9 +13,11 @@ type use struct {
 	namespace, name string
 	svc             *manifest.Object // nil where it was not read
 	ports           []int64
-	// securityPolicy and timeout come from the load balancer.
+	// armor guards its load balancer, own the Service alone; securityPolicy is what comes of them.
+	armor, own     *armor
+	scope          string
 	securityPolicy string
-	timeout        int64
+	timeout        int64 // of the load balancer
 	logging        bool
 	// proxy says that it authenticates for the Services behind it; the Ingress's settings are theirs.
 	proxy bool
@@ -54,7 +55,7 @@ func (t *translation) balancer(g *group, c class, rules map[*member][]*rule) {
 			for _, target := range r.act.serving() {
 				u := t.use(m, target.service)
 				u.timeout, u.logging = timeout, logging
-				u.securityPolicy = cmp.Or(u.securityPolicy, policy)
+				u.armor, u.scope = policy, c.scope()
 				if !slices.Contains(u.ports, target.port) {
 					u.ports = append(u.ports, target.port)
 				}
@@ -98,6 +99,7 @@ func (t *translation) policies() {
 		if len(u.ports) == 0 {
 			continue
 		}
+		u.securityPolicy = t.guardedBy(u)
 		objects := t.policiesOf(u)
 		if before := first[u.String()]; before != nil {
 			if alike(written[u.String()], objects) {

@@ -31,6 +31,8 @@ type Facts struct {
 	SSLPolicies map[string]string `yaml:"sslPolicies"`
 	// SecurityPolicies are names of Cloud Armor policies, by group.
 	SecurityPolicies map[string]string `yaml:"securityPolicies"`
+	// ServiceSecurityPolicies are names of Cloud Armor policies, by Service: each has all that guards its Service.
+	ServiceSecurityPolicies map[string]string `yaml:"serviceSecurityPolicies"`
 	// IAP are the clients by which users log in, by Service.
 	IAP map[string]IAP `yaml:"iap"`
 	// AuthProxies are Services that authenticate before they pass a request on, such as oauth2-proxy, by the Service behind them.

@@ -102,6 +102,8 @@ type translation struct {
 	result *Result
 	// uses are the Services behind the groups, in the order in which they were met.
 	uses []*use
+	// armorNames says for what each name of a Cloud Armor policy stands.
+	armorNames map[string]string
 	// read are the objects whose keys of the controller have to be accounted for.
 	read []*manifest.Object
 }
