@@ -38,16 +38,16 @@ func (t *translation) guarded(r *rule, to *target) target {
 	closed := false
 	if kind, _ := u.m.setting(u.svc, "auth-type"); kind != "" && kind != "none" && !proxied {
 		_, iap := t.facts.IAP[key]
-		closed = !iap && !t.inService(u, "auth-type", "auth")
+		closed = !iap && !t.inService(u, "auth", authKeys...)
 		if closed {
 			t.said(u, "auth-type", t.shut(u, "auth-type", fmt.Sprintf("iap: {%q: {clientID: …, secret: …}}", key), fmt.Sprintf("authProxies: {%q: {service: …, port: …}}", key), fmt.Sprintf("inService: {%q: [auth]}", key)))
 		}
 	}
-	if said, _ := u.m.setting(u.svc, "jwt-validation"); said != "" && !proxied && !t.inService(u, "jwt-validation", "jwt") {
+	if said, _ := u.m.setting(u.svc, "jwt-validation"); said != "" && !proxied && !t.inService(u, "jwt", "jwt-validation") {
 		closed = true
 		t.said(u, "jwt-validation", t.shut(u, "jwt-validation", fmt.Sprintf("authProxies: {%q: {service: …, port: …}}", key), fmt.Sprintf("inService: {%q: [jwt]}", key)))
 	}
-	if suffix := "transforms." + r.backend; r.m.in.annotations[ingressPrefix+suffix] != "" && !t.inService(u, suffix, "transforms") {
+	if suffix := "transforms." + r.backend; r.m.in.annotations[ingressPrefix+suffix] != "" && !t.inService(u, "transforms", suffix) {
 		closed = true
 		t.said(u, suffix, t.shut(u, suffix, fmt.Sprintf("inService: {%q: [transforms]}", key)))
 	}
@@ -87,15 +87,23 @@ func (t *translation) shut(u *use, suffix string, facts ...string) remark {
 	}
 }
 
-// inService says whether the facts have a Service do something by itself.
-func (t *translation) inService(u *use, suffix, what string) bool {
+// authKeys are all that is said of logins.
+var authKeys = []string{"auth-type", "auth-idp-cognito", "auth-idp-oidc", "auth-on-unauthenticated-request", "auth-scope", "auth-session-cookie", "auth-session-timeout"}
+
+// inService says whether the facts have a Service do by itself what some annotations ask for.
+func (t *translation) inService(u *use, what string, suffixes ...string) bool {
 	if !slices.Contains(t.facts.InService[u.namespace+"/"+u.name], what) {
 		return false
 	}
-	t.said(u, suffix, remark{
-		verdict: Changed, code: "in-service", what: fmt.Sprintf("The ALB does it today; the facts say that %s, or a mesh before it, does it on GKE.", u),
-		do: "Test that requests without it are refused, before the Gateway gets traffic.",
-	})
+	for _, suffix := range suffixes {
+		if v, _ := u.m.setting(u.svc, suffix); v == "" {
+			continue
+		}
+		t.said(u, suffix, remark{
+			verdict: Changed, code: "in-service", what: fmt.Sprintf("The ALB does it today; the facts say that %s, or a mesh before it, does it on GKE.", u),
+			do: "Test that it does, before the Gateway gets traffic.",
+		})
+	}
 	return true
 }
 
