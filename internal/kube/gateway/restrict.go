@@ -74,6 +74,7 @@ func prefixedAll(prefix string, list []string) []string {
 // groupPolicy is what guards a whole load balancer, or nothing.
 func (t *translation) groupPolicy(g *group, c class) *armor {
 	a := &armor{scope: c.scope(), object: "Gateway " + g.namespace + "/" + g.name}
+	groups, _ := t.merged(g, "security-groups")
 	for _, s := range []struct {
 		suffix, prefix string
 		into           *[]string
@@ -88,6 +89,10 @@ func (t *translation) groupPolicy(g *group, c class) *armor {
 		{"web-acl-id", "rules of ", &a.unknown},
 	} {
 		said, by := t.merged(g, s.suffix)
+		if groups != "" && by != nil && (s.suffix == "inbound-cidrs" || s.suffix == "security-group-prefix-lists") {
+			t.notes.on(by.in.o, ingressPrefix+s.suffix, remark{verdict: Same, code: "inbound-ignored", what: "The controller ignores it beside security-groups, and so does the policy."})
+			continue
+		}
 		for _, v := range csv(said) {
 			if by != nil && v != "0.0.0.0/0" && v != "::/0" && v != "none" {
 				*s.into = append(*s.into, s.prefix+v)
