@@ -26,7 +26,7 @@ type actionKind int
 const (
 	forward actionKind = iota
 	redirecting
-	// fixed is a fixed response, or a forward to something that is no Service here: a route to a Service that somebody has to make.
+	// fixed is a fixed response: a route to a Service that somebody has to make.
 	fixed
 )
 
@@ -35,6 +35,29 @@ type target struct {
 	service string
 	port    int64
 	weight  *int64
+	// before is the Service that it stands before: one that authenticates, or, when closed, one that does not exist yet.
+	before *target
+	closed bool
+}
+
+// serving are the Services whose policies matter for a target, whether requests reach them yet or not.
+func (t *target) serving() []target {
+	switch {
+	case t.before == nil:
+		return []target{*t}
+	case t.closed:
+		return []target{*t.before}
+	}
+	return []target{*t, *t.before}
+}
+
+// serving are the Services of all targets.
+func (a *action) serving() []target {
+	var out []target
+	for i := range a.targets {
+		out = append(out, a.targets[i].serving()...)
+	}
+	return out
 }
 
 // rawAction is the JSON of an annotation actions.NAME.
@@ -172,13 +195,13 @@ func (w *world) forwarded(m *member, key string, raw *rawForward) *action {
 	return newAction(m, a)
 }
 
-// external is a target group that the cluster does not manage.
+// external is a target group that the cluster does not manage. Its Service gets the policies of any other, for one day it exists.
 func (w *world) external(m *member, key, name string) *action {
 	w.notes.on(m.in.o, key, remark{
-		verdict: None, code: "action-target-group", what: fmt.Sprintf("It sends to a target group of AWS that no Service stands for. The route names a Service %s/%s, port 80, that does not exist yet.", namespaceOf(m.in.o), name),
+		verdict: None, code: "action-target-group", what: fmt.Sprintf("It sends to a target group of AWS that no Service stands for. A Service %s/%s, port 80, is to stand for it, and does not exist yet.", namespaceOf(m.in.o), name),
 		do: "Create a Service under that name for what is behind the target group (a Service without selector with EndpointSlices, or a workload that moves).",
 	})
-	return newAction(m, action{kind: fixed, targets: []target{{service: name, port: 80}}})
+	return newAction(m, action{targets: []target{{service: name, port: 80}}})
 }
 
 var plainPath = regexp.MustCompile(`^/[^#{}]*$`)

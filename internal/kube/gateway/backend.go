@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -14,10 +13,14 @@ type use struct {
 	namespace, name string
 	svc             *manifest.Object // nil where it was not read
 	ports           []int64
-	// securityPolicy and timeout come from the load balancer.
+	// armor guards its load balancer, own the Service alone; securityPolicy is what comes of them.
+	armor, own     *armor
+	scope          string
 	securityPolicy string
-	timeout        int64
+	timeout        int64 // of the load balancer
 	logging        bool
+	// proxy says that it authenticates for the Services behind it; the Ingress's settings are theirs.
+	proxy bool
 }
 
 func (u *use) String() string { return "Service " + u.namespace + "/" + u.name }
@@ -49,10 +52,10 @@ func (t *translation) balancer(g *group, c class, rules map[*member][]*rule) {
 			if r.act.kind != forward || r.omitted && len(r.sources) == 0 {
 				continue
 			}
-			for _, target := range r.act.targets {
+			for _, target := range r.act.serving() {
 				u := t.use(m, target.service)
 				u.timeout, u.logging = timeout, logging
-				u.securityPolicy = cmp.Or(u.securityPolicy, policy)
+				u.armor, u.scope = policy, c.scope()
 				if !slices.Contains(u.ports, target.port) {
 					u.ports = append(u.ports, target.port)
 				}
@@ -89,11 +92,14 @@ func (t *translation) loadBalancer(g *group) (timeout int64, logging bool) {
 // policies writes what belongs to Services, once for each; two Ingresses that want different things for one Service are told.
 func (t *translation) policies() {
 	first := map[string]*use{}
+	// Where one Ingress asks for a login and another does not, the policy with the login is the stricter one, and stands first.
+	slices.SortStableFunc(t.uses, func(a, b *use) int { return t.logins(b) - t.logins(a) })
 	written := map[string][]Object{}
 	for _, u := range t.uses {
 		if len(u.ports) == 0 {
 			continue
 		}
+		u.securityPolicy = t.guardedBy(u)
 		objects := t.policiesOf(u)
 		if before := first[u.String()]; before != nil {
 			if alike(written[u.String()], objects) {
@@ -113,6 +119,16 @@ func (t *translation) policies() {
 			t.read = append(t.read, u.svc)
 		}
 	}
+}
+
+// logins is 1 for a Service that IAP guards.
+func (t *translation) logins(u *use) int {
+	kind, _ := u.m.setting(u.svc, "auth-type")
+	_, named := t.facts.IAP[u.namespace+"/"+u.name]
+	if named && kind != "" && kind != "none" {
+		return 1
+	}
+	return 0
 }
 
 func alike(a, b []Object) bool {
@@ -139,6 +155,9 @@ func (t *translation) said(u *use, suffix string, r remark) {
 // policiesOf writes the policies of one use.
 func (t *translation) policiesOf(u *use) []Object {
 	spec := mapping().set("timeoutSec", u.timeout)
+	if u.proxy {
+		return []Object{u.proxyCheck(), u.policy("GCPBackendPolicy", spec.set("securityPolicy", u.securityPolicy))}
+	}
 	out := []Object{t.healthCheck(u)}
 	tg := t.targetGroup(u)
 	if tg.draining >= 0 {
@@ -172,7 +191,7 @@ func (u *use) policy(kind string, defaults fields) Object {
 	return object(gkeAPI, kind, u.namespace, u.name, mapping(), spec, u.m.in.o.String())
 }
 
-// iap says by which client users log in, or notes that nobody does.
+// iap says by which client users log in, if the facts name one.
 func (t *translation) iap(u *use) fields {
 	kind, _ := u.m.setting(u.svc, "auth-type")
 	if kind == "none" {
@@ -183,8 +202,7 @@ func (t *translation) iap(u *use) fields {
 	}
 	client, ok := t.facts.IAP[u.namespace+"/"+u.name]
 	if !ok {
-		t.said(u, "auth-type", remark{evidence: []string{"iap: {\"" + u.namespace + "/" + u.name + "\": {clientID: …, secret: …}}"}})
-		return mapping()
+		return mapping() // close has said what becomes of it
 	}
 	for _, suffix := range []string{"auth-type", "auth-idp-cognito", "auth-idp-oidc"} {
 		if v, _ := u.m.setting(u.svc, suffix); v != "" {
@@ -199,6 +217,9 @@ func (t *translation) iap(u *use) fields {
 
 // appProtocol has a Service's ports say what they speak, where the ALB was told so.
 func (t *translation) appProtocol(u *use) {
+	if u.proxy {
+		return
+	}
 	protocol, _ := u.m.setting(u.svc, "backend-protocol")
 	version, _ := u.m.setting(u.svc, "backend-protocol-version")
 	app := map[string]string{"HTTPS/": "HTTPS", "HTTPS/HTTP1": "HTTPS", "HTTPS/HTTP2": "HTTP2", "HTTPS/GRPC": "HTTP2", "/HTTP2": "kubernetes.io/h2c", "/GRPC": "kubernetes.io/h2c"}[protocol+"/"+version]

@@ -12,12 +12,16 @@ type rule struct {
 	act     *action
 	// sources are the addresses that it is for, if it is not for all.
 	sources []string
+	// backend is the name of the Ingress's backend: a Service, or an action of an annotation.
+	backend string
 	// label says which rule it is, to people.
 	label string
 	// last marks a default backend, which comes after the rules of all members.
 	last bool
 	// served is set when any route carries it, omitted when it is left out for a reason that is told.
 	served, omitted bool
+	// of is the rule that it stands for on a port that is closed.
+	of *rule
 }
 
 // placed is one match of a route and the rule whose action it takes.

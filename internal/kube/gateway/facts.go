@@ -2,6 +2,10 @@ package gateway
 
 import (
 	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 )
@@ -27,8 +31,16 @@ type Facts struct {
 	SSLPolicies map[string]string `yaml:"sslPolicies"`
 	// SecurityPolicies are names of Cloud Armor policies, by group.
 	SecurityPolicies map[string]string `yaml:"securityPolicies"`
+	// ServiceSecurityPolicies are names of Cloud Armor policies, by Service: each has all that guards its Service.
+	ServiceSecurityPolicies map[string]string `yaml:"serviceSecurityPolicies"`
 	// IAP are the clients by which users log in, by Service.
 	IAP map[string]IAP `yaml:"iap"`
+	// AuthProxies are Services that authenticate before they pass a request on, such as oauth2-proxy, by the Service behind them.
+	AuthProxies map[string]AuthProxy `yaml:"authProxies"`
+	// InService says what a Service, or a mesh before it, does by itself: auth, jwt, transforms.
+	InService map[string][]string `yaml:"inService"`
+	// ServerTLSPolicies are names of the policies that verify clients' certificates, by group.
+	ServerTLSPolicies map[string]string `yaml:"serverTLSPolicies"`
 	// StickyRemembered lets the load balancer remember the Pod of a client (GCPSessionAffinityPolicy) instead of computing it by a hash.
 	StickyRemembered bool `yaml:"stickyRemembered"`
 	// Paths says which prefixes a pattern stands for that Gateway API cannot say, such as /shop* or a regular expression.
@@ -50,6 +62,12 @@ type IAP struct {
 	Secret   string `yaml:"secret"`
 }
 
+// AuthProxy is a Service of the same namespace as the one behind it. Its port is 80 unless said.
+type AuthProxy struct {
+	Service string `yaml:"service"`
+	Port    int64  `yaml:"port"`
+}
+
 // ParseFacts reads facts as YAML. A key that is not known is an error, and so is a value that nothing can be made of.
 func ParseFacts(text []byte) (*Facts, error) {
 	f := &Facts{}
@@ -61,5 +79,24 @@ func ParseFacts(text []byte) (*Facts, error) {
 	default:
 		return nil, fmt.Errorf("external is %q; it is global or regional", f.External)
 	}
+	for _, key := range slices.Sorted(maps.Keys(f.AuthProxies)) {
+		p := f.AuthProxies[key]
+		_, name, ok := strings.Cut(key, "/")
+		switch _, iap := f.IAP[key]; {
+		case iap:
+			return nil, fmt.Errorf("both iap and authProxies name %s; requests pass one of them", key)
+		case !ok || !serviceName.MatchString(p.Service) || p.Service == name || p.Port < 0 || p.Port > 65535:
+			return nil, fmt.Errorf("authProxies says %q, port %d, for %s; it is {service: NAME, port: NUMBER} of another Service, by namespace/name", p.Service, p.Port, key)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(f.InService)) {
+		for _, what := range f.InService[key] {
+			if !slices.Contains([]string{"auth", "jwt", "transforms"}, what) {
+				return nil, fmt.Errorf("inService says %q of %s; it is auth, jwt or transforms", what, key)
+			}
+		}
+	}
 	return f, nil
 }
+
+var serviceName = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$`)

@@ -58,7 +58,7 @@ var (
 // one host, so that an HTTPRoute, which carries gRPC too, takes a host that is mixed.
 func (t *translation) allGRPC(all []placed) bool {
 	for _, p := range all {
-		for _, target := range p.rule.act.targets {
+		for _, target := range p.rule.act.serving() {
 			if p.rule.act.kind != forward || !t.isGRPC(p.rule.m, t.services[namespaceOf(p.rule.m.in.o)+"/"+target.service]) {
 				return false
 			}

@@ -28,6 +28,7 @@ func drawGroup(t *rapid.T) []testIngress {
 			order: rapid.IntRange(-1, 1).Draw(t, "order"), ports: rapid.SampledFrom([][]int{{80}, {80, 8080}, {8080}}).Draw(t, "ports"),
 			conditions: map[string]testCondition{},
 		}
+		in.login = rapid.IntRange(0, 3).Draw(t, "login") == 0
 		if i == withDefault {
 			in.fallback = "s4"
 		}
@@ -83,6 +84,9 @@ func groupText(t testing.TB, group []testIngress) []string {
 		notes := map[string]any{
 			"kubernetes.io/ingress.class": "alb", "alb.ingress.kubernetes.io/group.name": "shared", "alb.ingress.kubernetes.io/group.order": fmt.Sprint(in.order),
 			"alb.ingress.kubernetes.io/listen-ports": string(listen), "alb.ingress.kubernetes.io/scheme": "internet-facing",
+		}
+		if in.login {
+			notes["alb.ingress.kubernetes.io/auth-type"] = "oidc"
 		}
 		for s, c := range in.conditions {
 			notes["alb.ingress.kubernetes.io/conditions."+s] = c.annotation(t)
@@ -152,12 +156,16 @@ func requests() []request {
 }
 
 // TestRequestsArriveWhereTheALBSendsThem: for random groups, every request goes to the backend to which the ALB's rule order sends it, whether or
-// not a request falls through to less telling hosts. The one difference is told: an open prefix of the ALB leaves the prefix itself out.
+// not a request falls through to less telling hosts; and where the ALB asks for a login, to a proxy or to nobody. The one difference is told: an open prefix of the ALB leaves the prefix itself out.
 func TestRequestsArriveWhereTheALBSendsThem(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		group := drawGroup(rt)
 		docs := groupText(t, group)
-		result := gateway.Translate(read(t, strings.Join(docs, "\n---\n")), nil)
+		facts := &gateway.Facts{}
+		if rapid.Bool().Draw(rt, "proxy") {
+			facts.AuthProxies = map[string]gateway.AuthProxy{"front/s1": {Service: "proxy"}}
+		}
+		result := gateway.Translate(read(t, strings.Join(docs, "\n---\n")), facts)
 		for i := range result.Objects {
 			valid(t, &result.Objects[i])
 		}
@@ -167,7 +175,7 @@ func TestRequestsArriveWhereTheALBSendsThem(t *testing.T) {
 		routes := httpRoutes(t, result.Objects)
 		written := objectsText(t, []*gateway.Result{result})
 		for _, q := range requests() {
-			want := albServes(group, q)
+			want := behind(albServes(group, q), facts)
 			for _, isolated := range []bool{true, false} {
 				got := gatewayServes(routes, q, isolated)
 				if got != want && (want != "" || !openPrefix(group, q.path)) {
@@ -179,11 +187,25 @@ func TestRequestsArriveWhereTheALBSendsThem(t *testing.T) {
 			rt.Fatalf("GKE rejects it:\n%s", written)
 		}
 		slices.Reverse(docs)
-		again := gateway.Translate(read(t, strings.Join(docs, "\n---\n")), nil)
+		again := gateway.Translate(read(t, strings.Join(docs, "\n---\n")), facts)
 		if other := objectsText(t, []*gateway.Result{again}); !bytes.Equal(written, other) {
 			rt.Fatalf("the order of the input shows:\n%s\n%s", written, other)
 		}
 	})
+}
+
+// behind is where requests must arrive that the ALB serves somewhere: what it serves after a login must be reached through a proxy or not at all.
+func behind(served string, facts *gateway.Facts) string {
+	service, login := strings.CutSuffix(served, afterLogin)
+	namespace, _, _ := strings.Cut(service, "/")
+	proxy, proxied := facts.AuthProxies[service]
+	switch {
+	case login && proxied:
+		return namespace + "/" + proxy.Service
+	case login:
+		return service + "-undecided"
+	}
+	return service
 }
 
 // openPrefix says whether some pattern is path/*, which the ALB does not match with path itself.

@@ -3,7 +3,6 @@ package gateway
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // restrict deals with rules that are for some addresses only. A route cannot say that; a Cloud Armor policy of the Service can, when all
@@ -24,7 +23,7 @@ func (t *translation) restrict(g *group, c class, rules map[*member][]*rule) {
 				})
 				continue
 			}
-			for _, target := range r.act.targets {
+			for _, target := range r.act.serving() {
 				t.guard(c, m, target.service, r)
 			}
 			t.notes.on(m.in.o, key, remark{
@@ -38,8 +37,7 @@ func (t *translation) restrict(g *group, c class, rules map[*member][]*rule) {
 
 // conditionKey is the annotation by which a rule is restricted.
 func conditionKey(r *rule) string {
-	_, service, _ := strings.Cut(r.label, " → ")
-	return ingressPrefix + "conditions." + service
+	return ingressPrefix + "conditions." + r.backend
 }
 
 // sameSources says whether all rules to the Services of a rule name the same addresses as it does.
@@ -49,8 +47,8 @@ func (t *translation) sameSources(g *group, rules map[*member][]*rule, r *rule) 
 			if namespaceOf(m.in.o) != namespaceOf(r.m.in.o) || slices.Equal(joined(nil, other.sources), joined(nil, r.sources)) {
 				continue
 			}
-			for _, a := range r.act.targets {
-				if slices.ContainsFunc(other.act.targets, func(b target) bool { return a.service == b.service }) {
+			for _, a := range r.act.serving() {
+				if slices.ContainsFunc(other.act.serving(), func(b target) bool { return a.service == b.service }) {
 					return false
 				}
 			}
@@ -59,11 +57,10 @@ func (t *translation) sameSources(g *group, rules map[*member][]*rule, r *rule) 
 	return true
 }
 
-// guard has a Service's policy name a Cloud Armor policy for the addresses of a rule.
+// guard has a Service's policy let in the addresses of a rule only.
 func (t *translation) guard(c class, m *member, service string, r *rule) {
 	u := t.use(m, service)
-	u.securityPolicy = u.namespace + "-" + service + "-sources"
-	t.need(Need{Kind: "security-policy", Name: u.securityPolicy, Scope: c.scope(), For: []string{"Service " + u.namespace + "/" + service}, Detail: prefixedAll("allow ", r.sources)})
+	u.own = &armor{name: t.armorName(u.namespace+"-"+service+"-sources", u.String()), scope: c.scope(), object: u.String(), ranges: joined(nil, r.sources)}
 }
 
 func prefixedAll(prefix string, list []string) []string {
@@ -74,36 +71,45 @@ func prefixedAll(prefix string, list []string) []string {
 	return out
 }
 
-// groupPolicy is the name of the Cloud Armor policy that guards a whole load balancer, or nothing.
-func (t *translation) groupPolicy(g *group, c class) string {
-	var detail []string
-	for _, s := range []struct{ suffix, prefix string }{
-		{"inbound-cidrs", "allow "},
-		{"security-group-prefix-lists", "allow the ranges of prefix list "},
-		{"security-groups", "allow the sources of security group "},
-		{"frontend-nlb-security-groups", "allow the sources of security group "},
-		{"wafv2-acl-arn", "rules of "},
-		{"wafv2-acl-name", "rules of "},
-		{"waf-acl-id", "rules of "},
-		{"web-acl-id", "rules of "},
+// groupPolicy is what guards a whole load balancer, or nothing.
+func (t *translation) groupPolicy(g *group, c class) *armor {
+	a := &armor{scope: c.scope(), object: "Gateway " + g.namespace + "/" + g.name}
+	groups, _ := t.merged(g, "security-groups")
+	for _, s := range []struct {
+		suffix, prefix string
+		into           *[]string
+	}{
+		{"inbound-cidrs", "", &a.ranges},
+		{"security-group-prefix-lists", "the ranges of prefix list ", &a.lists},
+		{"security-groups", "the sources of security group ", &a.lists},
+		{"frontend-nlb-security-groups", "the sources of security group ", &a.lists},
+		{"wafv2-acl-arn", "rules of ", &a.unknown},
+		{"wafv2-acl-name", "rules of ", &a.unknown},
+		{"waf-acl-id", "rules of ", &a.unknown},
+		{"web-acl-id", "rules of ", &a.unknown},
 	} {
 		said, by := t.merged(g, s.suffix)
+		if groups != "" && by != nil && (s.suffix == "inbound-cidrs" || s.suffix == "security-group-prefix-lists") {
+			t.notes.on(by.in.o, ingressPrefix+s.suffix, remark{verdict: Same, code: "inbound-ignored", what: "The controller ignores it beside security-groups, and so does the policy."})
+			continue
+		}
 		for _, v := range csv(said) {
 			if by != nil && v != "0.0.0.0/0" && v != "::/0" && v != "none" {
-				detail = append(detail, s.prefix+v)
+				*s.into = append(*s.into, s.prefix+v)
 			}
 		}
-		if by != nil && s.suffix == "inbound-cidrs" && len(detail) == 0 {
+		if by != nil && s.suffix == "inbound-cidrs" && len(a.ranges) == 0 {
 			t.notes.on(by.in.o, ingressPrefix+s.suffix, remark{verdict: Same, code: "inbound-cidrs-open", what: "Everybody is let in, as behind a Gateway without a policy."})
 		}
 	}
-	name := t.facts.SecurityPolicies[g.id]
-	if len(detail) == 0 && name == "" {
-		return ""
+	a.name = t.facts.SecurityPolicies[g.id]
+	a.named = a.name != ""
+	switch {
+	case len(a.detail()) == 0 && !a.named:
+		return nil
+	case !a.named:
+		a.name = t.armorName(g.namespace+"-"+g.name, a.object)
 	}
-	if name == "" {
-		name = strings.ReplaceAll(g.namespace+"-"+g.name, ".", "-")
-	}
-	t.need(Need{Kind: "security-policy", Name: name, Scope: c.scope(), For: []string{"Gateway " + g.namespace + "/" + g.name}, Detail: detail})
-	return name
+	t.need(Need{Kind: "security-policy", Name: a.name, Scope: a.scope, For: []string{a.object}, Detail: a.detail()})
+	return a
 }

@@ -18,7 +18,7 @@ type block struct {
 }
 
 // routes writes the routes of a group: per member, one for each set of hosts and ports that are routed alike.
-func (t *translation) routes(g *group, listeners []listener, rules map[*member][]*rule) {
+func (t *translation) routes(g *group, listeners []listener, rules map[*member][]*rule, mutual map[listener]bool) {
 	redirectTo := t.sslRedirect(g)
 	blocks := map[*member][]block{}
 	var redirecting []listener
@@ -27,7 +27,7 @@ func (t *translation) routes(g *group, listeners []listener, rules map[*member][
 			redirecting = append(redirecting, l)
 			continue
 		}
-		t.listenerBlocks(g, l, rules, blocks)
+		t.listenerBlocks(g, l, rules, blocks, mutual[l])
 	}
 	if len(redirecting) > 0 {
 		t.redirectRoute(g, redirecting, redirectTo)
@@ -42,18 +42,21 @@ func (t *translation) routes(g *group, listeners []listener, rules map[*member][
 	}
 }
 
-// listenerBlocks compiles the rules of one listener, host by host.
-func (t *translation) listenerBlocks(g *group, l listener, rules map[*member][]*rule, blocks map[*member][]block) {
+// listenerBlocks compiles the rules of one listener, host by host. On one that is closed they lead to Services that do not exist yet.
+func (t *translation) listenerBlocks(g *group, l listener, rules map[*member][]*rule, blocks map[*member][]block, closed bool) {
 	var here, last []*rule
 	for _, m := range g.members {
 		if !slices.Contains(m.listeners, l) {
 			continue
 		}
 		for _, r := range rules[m] {
+			if closed {
+				r = t.closedRule(r)
+			}
 			switch {
 			case r.omitted:
 			case r.act.kind == redirecting && r.act.redirect.loops(r, l):
-				r.served = true // elsewhere, or it would be of no use to anybody
+				r.serve() // elsewhere, or it would be of no use to anybody
 			case r.last:
 				last = append(last, r)
 			default:
@@ -74,7 +77,7 @@ func (t *translation) listenerBlocks(g *group, l listener, rules map[*member][]*
 			b := block{port: l, host: host, grpc: grpc}
 			for _, p := range all {
 				if p.rule.m == m {
-					p.rule.served = true
+					p.rule.serve()
 					b.placed = append(b.placed, p)
 				}
 			}

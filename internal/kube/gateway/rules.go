@@ -49,7 +49,7 @@ func (w *world) ruleOf(m *member, host string, p *pathRule) *rule {
 	if act == nil || !ok {
 		return nil
 	}
-	r := &rule{m: m, act: act, sources: c.sources, label: label}
+	r := &rule{m: m, act: act, sources: c.sources, backend: p.backend.service, label: label}
 	if host != "" {
 		c.hosts = append([]string{host}, c.hosts...)
 	}

@@ -102,6 +102,8 @@ type translation struct {
 	result *Result
 	// uses are the Services behind the groups, in the order in which they were met.
 	uses []*use
+	// armorNames says for what each name of a Cloud Armor policy stands.
+	armorNames map[string]string
 	// read are the objects whose keys of the controller have to be accounted for.
 	read []*manifest.Object
 }
@@ -116,11 +118,12 @@ func (t *translation) group(g *group) {
 		t.result.Replaced = append(t.result.Replaced, m.in.o)
 		t.read = append(t.read, m.in.o)
 	}
-	t.restrict(g, class, rules)
 	t.defaults(g, rules)
+	t.close(g, rules)
+	t.restrict(g, class, rules)
 	if len(listeners) > 0 {
 		t.gateway(g, class, listeners)
-		t.routes(g, listeners, rules)
+		t.routes(g, listeners, rules, t.mutualTLS(g, class))
 		t.neverServed(g, rules)
 	}
 	t.balancer(g, class, rules)
@@ -145,7 +148,7 @@ func (t *translation) defaults(g *group, rules map[*member][]*rule) {
 		if act == nil {
 			continue
 		}
-		r := &rule{m: m, act: act, matches: []match{everything}, label: "default → " + m.in.backend.service, last: true}
+		r := &rule{m: m, act: act, matches: []match{everything}, backend: m.in.backend.service, label: "default → " + m.in.backend.service, last: true}
 		rules[m] = append(rules[m], r)
 	}
 }

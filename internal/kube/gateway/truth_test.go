@@ -29,6 +29,7 @@ type testIngress struct {
 	ports           []int
 	rules           []testRule
 	fallback        string // the default backend
+	login           bool   // the ALB asks for one before it passes anything on
 	// conditions are by service.
 	conditions map[string]testCondition
 }
@@ -37,7 +38,17 @@ type testRule struct{ host, path, kind, service string }
 
 type testCondition struct{ hosts, paths, methods, heads []string }
 
-// albServes returns namespace/service for a request, or nothing for the ALB's 404.
+// afterLogin marks what the ALB serves to people who have logged in, and to nobody else.
+const afterLogin = " after a login"
+
+func (in *testIngress) serves(service string) string {
+	if in.login {
+		service += afterLogin
+	}
+	return in.namespace + "/" + service
+}
+
+// albServes returns namespace/service for a request, marked where a login is asked for, or nothing for the ALB's 404.
 func albServes(group []testIngress, q request) string {
 	group = slices.Clone(group)
 	slices.SortFunc(group, func(a, b testIngress) int {
@@ -54,7 +65,7 @@ func albServes(group []testIngress, q request) string {
 			}
 			for _, r := range albOrder(in.rules[i:end]) {
 				if albMatches(r, in.conditions[r.service], q) {
-					return in.namespace + "/" + r.service
+					return in.serves(r.service)
 				}
 			}
 			i = end
@@ -62,7 +73,7 @@ func albServes(group []testIngress, q request) string {
 	}
 	for _, in := range group {
 		if in.fallback != "" && slices.Contains(in.ports, q.port) {
-			return in.namespace + "/" + in.fallback
+			return in.serves(in.fallback)
 		}
 	}
 	return ""
