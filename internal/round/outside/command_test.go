@@ -61,7 +61,7 @@ func gone(t *testing.T, r io.Reader) {
 func TestCommand(t *testing.T) {
 	t.Parallel()
 	o := &Outside{Folder: t.TempDir()}
-	const script = `cat > told; env | grep ^BASCULE_ | sort > env; pwd; echo done by hand >&2`
+	const script = `cat > told; env | grep ^BASCULE_ | grep -v ^BASCULE_TEST | sort > env; pwd; echo done by hand >&2`
 	output, err := o.Do(t.Context(), "  "+script+"\n", quiesce)
 	if err != nil || output != o.Folder+"\ndone by hand" {
 		t.Fatalf("%q, %v", output, err)
