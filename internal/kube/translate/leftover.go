@@ -59,7 +59,7 @@ func ingressALB(w *work) {
 		return
 	}
 	w.recognise(found...)
-	w.blocks("It is for an Application Load Balancer. bascule does not translate such an Ingress yet, so it is left out.", "write a Gateway and an HTTPRoute into overrides/")
+	w.blocks("It is for an Application Load Balancer. The tree does not hold what becomes of such an Ingress yet, so it is left out.", "put what bascule kube gateway prints for it into overrides/, with its findings settled")
 	w.drop("no controller on GKE reads it")
 }
 
