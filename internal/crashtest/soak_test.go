@@ -112,6 +112,7 @@ type soak struct {
 	lasted   time.Duration
 	applied  int64
 	verdicts []string
+	diary    *diary
 }
 
 // ending is how a process ended.
@@ -124,7 +125,7 @@ func newSoak(t *testing.T, bin string, s soakServer, seed uint64) *soak {
 	t.Helper()
 	k := &soak{
 		server: s, bin: bin, seed: seed, draw: rand.New(rand.NewPCG(seed, 0)),
-		running: map[string]*process{}, ended: make(chan ending, 16), kills: map[victim]int{},
+		running: map[string]*process{}, ended: make(chan ending, 16), kills: map[victim]int{}, diary: begin(t),
 	}
 	k.source = servertest.Private(t, s.kind, servertest.Options{Set: s.set})
 	k.target = servertest.Private(t, s.target, servertest.Options{})
@@ -135,6 +136,7 @@ func newSoak(t *testing.T, bin string, s soakServer, seed uint64) *soak {
 	k.source.Exec(t, k.wild.from, "CREATE TABLE numbers (n INT NOT NULL PRIMARY KEY)",
 		"INSERT INTO numbers WITH RECURSIVE d AS (SELECT 0 AS n UNION ALL SELECT n + 1 FROM d WHERE n < 9) SELECT 1 + a.n + 10 * b.n + 100 * c.n + 1000 * e.n + 10000 * f.n FROM d a, d b, d c, d e, d f WHERE f.n < 2")
 	k.deep = k.side(t, "deep", "deep", append(family(s.kind), note()))
+	t.Cleanup(func() { k.diary.keep(t, s.name, k.source, k.target) })
 	return k
 }
 
@@ -254,6 +256,7 @@ func (k *soak) disturb(t *testing.T, lasts time.Duration, kills int) {
 				continue // the copies may end now
 			}
 			k.kill(t, v)
+			k.diary.says("it is back")
 			next.Reset(k.pause(lasts))
 		}
 	}
@@ -282,6 +285,7 @@ func (k *soak) any() victim { return []victim{worker, source, target}[k.draw.Int
 func (k *soak) kill(t *testing.T, v victim) {
 	t.Helper()
 	k.kills[v]++
+	k.diary.says("kill %s", v)
 	switch v {
 	case worker:
 		var roles []string
@@ -312,7 +316,7 @@ func (k *soak) launch(t *testing.T, role, verb string, d *side) {
 	default:
 		args = append([]string{"db", verb, "--json", "--verbose"}, d.args[:6]...)
 	}
-	p := launch(t, k.bin, args, nil)
+	p := launch(t, k.bin, args, k.diary.of(role))
 	k.running[role] = p
 	go func() {
 		code := <-p.ended
@@ -327,6 +331,7 @@ func (k *soak) succeed(t *testing.T, e ending) {
 	const killed, lost = -1, 5
 	p := k.running[e.role]
 	delete(k.running, e.role)
+	k.diary.says("%s ended with %d", e.role, e.code)
 	role := strings.Fields(e.role)
 	d := k.wild
 	if role[1] == k.deep.name {
@@ -349,7 +354,7 @@ func (k *soak) succeed(t *testing.T, e ending) {
 func (k *soak) prove(t *testing.T, d *side, o crosscheck.Options) {
 	t.Helper()
 	ends := d.args[:6]
-	run(t, k.bin, append([]string{"db", "follow", "--until-now"}, ends...)...)
+	k.diary.says("last follow of %s: %s", d.name, run(t, k.bin, append([]string{"db", "follow", "--until-now", "--json", "--verbose"}, ends...)...))
 	verdict := "equal"
 	if out, err := try(t, k.bin, append([]string{"db", "verify"}, ends...)...); err != nil {
 		t.Errorf("verify %s: %v\n%s", d.name, err, out)

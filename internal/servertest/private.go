@@ -85,6 +85,22 @@ func (in *Instance) Stop(t testing.TB) { t.Helper(); in.must(t, "stop") }
 // and its port stay, so that Start brings back what was durable.
 func (in *Instance) Kill(t testing.TB) { t.Helper(); in.must(t, "kill") }
 
+// Keep stops the instance cleanly and copies its data and its log to dir, for who wants to know what it held.
+func (in *Instance) Keep(t testing.TB, dir string) {
+	t.Helper()
+	in.Stop(t)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	from, err := filepath.EvalSymlinks(in.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), "cp", "-a", filepath.Join(from, "data"), filepath.Join(from, "log"), dir).CombinedOutput(); err != nil {
+		t.Errorf("keep %s: %v: %s", in.Name, err, out)
+	}
+}
+
 func (in *Instance) must(t testing.TB, verb string) {
 	t.Helper()
 	if _, err := in.run(t.Context(), verb); err != nil {
