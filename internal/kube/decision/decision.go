@@ -15,6 +15,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/kube/gateway"
 )
 
 // Decisions is one such file. Its zero value decides nothing.
@@ -47,6 +48,8 @@ type Decisions struct {
 	Store string `yaml:"secret-store,omitempty"`
 	// DNSOwner is the txt-owner-id of external-dns on the target: another than on the source.
 	DNSOwner string `yaml:"dns-owner,omitempty"`
+	// Gateway is what is known about the load balancers of Ingresses, by which their routes open.
+	Gateway gateway.Facts `yaml:"gateway,omitempty"`
 	// Keep are the objects that run in standby, as "Deployment shop/web": they only read, and consume nothing.
 	Keep []string `yaml:"keep-in-standby,omitempty"`
 	// Plain are values that look like secrets and are none, as "Deployment shop/web LOG_TOKEN".
@@ -109,6 +112,9 @@ func (d *Decisions) check() error {
 		if v != Direct && v != AWS && !account.MatchString(v) {
 			errs = append(errs, fmt.Errorf("identities: %q of %s is no Google service account, and neither direct nor aws", v, role))
 		}
+	}
+	if err := d.Gateway.Check(); err != nil {
+		errs = append(errs, fmt.Errorf("gateway: %w", err))
 	}
 	slices.SortFunc(errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
 	return errors.Join(errs...)

@@ -133,7 +133,7 @@ func (t *translation) uncombined(u *use, name string, unknown []string) {
 	t.notes.about(u.m.in.o, remark{
 		verdict: None, code: "security-policy-uncombined", row: "waf", evidence: unknown,
 		what: fmt.Sprintf("%s is guarded by more than one thing on AWS, and its policy on GKE names one Cloud Armor policy. They cannot be combined here, for some of their rules are not known. It names %s, the strictest that is known, which lacks rules of the others.", u, name),
-		do:   fmt.Sprintf("Write one policy that denies by those rules first and then lets in what the list of resources says of %s, and name it in the facts, as serviceSecurityPolicies: {%q: …}; or give each path that is guarded by itself a load balancer without the others.", name, key),
+		do:   fmt.Sprintf("Write one policy that denies by those rules first and then lets in what the list of resources says of %s, and name it in the facts, as service-security-policies: {%q: …}; or give each path that is guarded by itself a load balancer without the others.", name, key),
 	})
 }
 

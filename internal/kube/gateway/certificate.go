@@ -28,7 +28,7 @@ func (t *translation) tls(g *group, c class) (tls fields, byMap bool) {
 	switch {
 	case c.global && (len(missing) > 0 || len(secrets) == 0):
 		byMap = t.certificateMap(g) != ""
-		t.certificateNotes(g, byMap, missing, fmt.Sprintf("certificateMaps: {%q: NAME}", g.id))
+		t.certificateNotes(g, byMap, missing, fmt.Sprintf("certificate-maps: {%q: NAME}", g.id))
 		if byMap {
 			t.need(Need{Kind: "certificate-map", Name: t.certificateMap(g), Scope: "global", For: []string{gateway}, Detail: g.certificates()})
 		}

@@ -40,16 +40,16 @@ func (t *translation) guarded(r *rule, to *target) target {
 		_, iap := t.facts.IAP[key]
 		closed = !iap && !t.inService(u, "auth", authKeys...)
 		if closed {
-			t.said(u, "auth-type", t.shut(u, "auth-type", fmt.Sprintf("iap: {%q: {clientID: …, secret: …}}", key), fmt.Sprintf("authProxies: {%q: {service: …, port: …}}", key), fmt.Sprintf("inService: {%q: [auth]}", key)))
+			t.said(u, "auth-type", t.shut(u, "auth-type", fmt.Sprintf("iap: {%q: {client-id: …, secret: …}}", key), fmt.Sprintf("auth-proxies: {%q: {service: …, port: …}}", key), fmt.Sprintf("in-service: {%q: [auth]}", key)))
 		}
 	}
 	if said, _ := u.m.setting(u.svc, "jwt-validation"); said != "" && !proxied && !t.inService(u, "jwt", "jwt-validation") {
 		closed = true
-		t.said(u, "jwt-validation", t.shut(u, "jwt-validation", fmt.Sprintf("authProxies: {%q: {service: …, port: …}}", key), fmt.Sprintf("inService: {%q: [jwt]}", key)))
+		t.said(u, "jwt-validation", t.shut(u, "jwt-validation", fmt.Sprintf("auth-proxies: {%q: {service: …, port: …}}", key), fmt.Sprintf("in-service: {%q: [jwt]}", key)))
 	}
 	if suffix := "transforms." + r.backend; r.m.in.annotations[ingressPrefix+suffix] != "" && !t.inService(u, "transforms", suffix) {
 		closed = true
-		t.said(u, suffix, t.shut(u, suffix, fmt.Sprintf("inService: {%q: [transforms]}", key)))
+		t.said(u, suffix, t.shut(u, suffix, fmt.Sprintf("in-service: {%q: [transforms]}", key)))
 	}
 	switch {
 	case closed:
@@ -162,7 +162,7 @@ func (t *translation) mutualTLS(g *group, c class) map[listener]bool {
 			t.notes.on(m.in.o, key, remark{})
 			continue
 		}
-		r := t.notes.filled(key, remark{verdict: None, evidence: []string{fmt.Sprintf("serverTLSPolicies: {%q: …}", g.id)}})
+		r := t.notes.filled(key, remark{verdict: None, evidence: []string{fmt.Sprintf("server-tls-policies: {%q: …}", g.id)}})
 		r.what += " Until the facts name that policy, the routes of these ports name Services NAME-undecided, port 80, that do not exist: such requests fail."
 		t.notes.add(m.in.o, key, r)
 		for _, l := range asked {

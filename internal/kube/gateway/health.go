@@ -56,7 +56,7 @@ func (t *translation) sticky(u *use, values map[string]string) int64 {
 	}
 	t.said(u, "target-group-attributes", remark{
 		verdict: Changed, code: "stickiness", row: "stickiness", what: what,
-		do: "Keep sessions outside of the Pods, or let the load balancer remember the Pod (stickyRemembered in the facts: GCPSessionAffinityPolicy).",
+		do: "Keep sessions outside of the Pods, or let the load balancer remember the Pod (sticky-remembered in the facts: GCPSessionAffinityPolicy).",
 	})
 	n, _, err := whole(values["stickiness.lb_cookie.duration_seconds"], 1, 1_209_600)
 	if err != nil {

@@ -36,7 +36,7 @@ func (w *world) port(m *member, service string, number int64, name string) (int6
 	}
 	w.notes.about(m.in.o, remark{
 		verdict: None, code: "service-port-unresolved", row: "paths", kind: "question", what: fmt.Sprintf("Service %s is not among the objects that were read, so the number of its port %s is not known. The rule is not written.", key, portText(number, name)),
-		do: fmt.Sprintf("Read it too, or add to the facts servicePorts: {%q: NUMBER}.", key+":"+name),
+		do: fmt.Sprintf("Read it too, or add to the facts service-ports: {%q: NUMBER}.", key+":"+name),
 	})
 	return 0, false
 }

@@ -24,6 +24,26 @@ type Object struct {
 	Value map[string]any
 }
 
+// Of returns an object that stands in no file, of plain values.
+func Of(value map[string]any) *Object {
+	o := &Object{Value: value}
+	o.identify()
+	return o
+}
+
+// FromNode returns an object that stands in no file.
+func FromNode(n *yaml.Node) (*Object, error) {
+	v, err := (&reader{}).value(n, 0, false)
+	if err != nil {
+		return nil, err
+	}
+	m, ok := v.(map[string]any)
+	if !ok {
+		return nil, wrong(n, "it is no mapping")
+	}
+	return Of(m), nil
+}
+
 // APIVersion is the object's group and version as they are written.
 func (o *Object) APIVersion() string {
 	if o.Group == "" {

@@ -12,7 +12,6 @@ import (
 func leftovers() []Rule {
 	return []Rule{
 		{ID: "ingress-nginx", Source: "ingress-nginx", Target: "unchanged", Verdict: Changed, Kinds: []string{"Deployment", "DaemonSet", "IngressClass"}, Apply: ingressNginx},
-		{ID: "ingress-alb", Source: "Ingress of the class alb", Target: "none yet: Gateway and HTTPRoute are to come", Verdict: None, Kinds: []string{"Ingress"}, Apply: ingressALB},
 		{ID: "leftover-address", Source: "ARNs, *.amazonaws.com, s3://, cloudfront.net in env, arguments, ConfigMaps", Target: "a value for each phase", Verdict: Changed, Apply: addresses},
 		{ID: "api-unknown", Source: "objects whose API only AWS, kops or Karpenter has", Target: "left out", Verdict: None, Apply: unknownAPI},
 		{ID: "key-unknown", Source: "labels, annotations, taints, resources of *.amazonaws.com, *.k8s.aws, kops.k8s.io, karpenter.* that no rule recognised", Target: "none", Verdict: None, Apply: unknownKey},
@@ -43,24 +42,6 @@ func ingressNginx(w *work) {
 		}
 	}
 	w.note("ingress-nginx stays as it is, and moves first, by its Service alone; but it was retired in March 2026, and gets no fixes of security.", "move to a Gateway of GKE after the platform has moved, or take another controller that is looked after")
-}
-
-const alb = "alb.ingress.kubernetes.io/"
-
-func ingressALB(w *work) {
-	class, _ := w.annotation("kubernetes.io/ingress.class")
-	found := []string{}
-	for _, k := range keys(w.mapping(annotations...)) {
-		if strings.HasPrefix(k, alb) {
-			found = append(found, k)
-		}
-	}
-	if class != "alb" && w.text("spec", "ingressClassName") != "alb" && len(found) == 0 {
-		return
-	}
-	w.recognise(found...)
-	w.blocks("It is for an Application Load Balancer. The tree does not hold what becomes of such an Ingress yet, so it is left out.", "put what bascule kube gateway prints for it into overrides/, with its findings settled")
-	w.drop("no controller on GKE reads it")
 }
 
 // address finds what only makes sense on AWS. Values are never told whole, for they may hold passwords: only what matches.

@@ -39,25 +39,26 @@ func (w *work) still(rules []Rule) {
 	if w.Name == "" {
 		return
 	}
-	in := func(p phase, now map[string]any, out *Result) *work {
-		s := &work{Object: &Object{Object: w.Object.Object, now: now}, in: w.in, out: out, phase: p}
-		for i := range rules {
-			if rules[i].looksAt(w.Kind) && s.Dropped == nil {
-				s.rule, s.hit = &rules[i], false
-				rules[i].Apply(s)
-			}
-		}
-		return s
-	}
 	if w.Dropped == nil && w.Held == nil {
-		s := in(standby, w.now, w.out)
-		w.Standby, w.Idle = s.Ops, s.Dropped
+		w.Standby, w.Idle = w.held(standby, w.now, rules)
 	}
 	if w.Dropped != nil && (w.Dropped.Rule.ID == "addon-left" || w.Dropped.Rule.ID == "image-ecr-login") {
 		return // the old cluster needs them until it ends
 	}
-	s := in(mirror, w.Value, &Result{Verdicts: map[Verdict]int{}})
-	w.Mirror, w.Quiet = s.Ops, s.Dropped
+	old := work{Object: w.Object, in: w.in, out: &Result{Verdicts: map[Verdict]int{}}}
+	w.Mirror, w.Quiet = old.held(mirror, w.Value, rules)
+}
+
+// held works out what holds an object still that is as it is now.
+func (w *work) held(p phase, now map[string]any, rules []Rule) ([]Op, *Reason) {
+	s := &work{Object: &Object{Object: w.Object.Object, now: now}, in: w.in, out: w.out, phase: p}
+	for i := range rules {
+		if rules[i].looksAt(w.Kind) && s.Dropped == nil {
+			s.rule, s.hit = &rules[i], false
+			rules[i].Apply(s)
+		}
+	}
+	return s.Ops, s.Dropped
 }
 
 // kept says whether the object runs in standby, as people have declared.

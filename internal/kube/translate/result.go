@@ -27,6 +27,8 @@ type Input struct {
 	roles map[objectKey][]string
 	// proxied says that a Service asked for the PROXY protocol.
 	proxied bool
+	// balancers are the load balancers of the Ingresses.
+	balancers *balancers
 }
 
 type objectKey struct{ kind, namespace, name string }
@@ -77,7 +79,13 @@ type Made struct {
 	Reason
 	// For names the object that it was first made for.
 	For string
+	// Standby comes on top of it in standby; Idle says why it is not there.
+	Standby []Op
+	Idle    *Reason
 }
+
+// Object is the object as others see objects.
+func (m *Made) Object() *manifest.Object { return manifest.Of(m.Value) }
 
 // ID tells one object from another.
 func (m *Made) ID() string {
@@ -92,6 +100,7 @@ func Translate(in Input) *Result {
 		in.Decisions = &decision.Decisions{}
 	}
 	in.learn()
+	in.balancers = in.balance()
 	out := &Result{Verdicts: map[Verdict]int{}}
 	var rules []*Rule
 	for _, t := range Topics() {
@@ -107,6 +116,10 @@ func Translate(in Input) *Result {
 		w.TargetAPIVersion = text(w.now, "apiVersion")
 		w.now, w.known, w.places, w.specs = nil, nil, nil, nil
 		out.Objects = append(out.Objects, w.Object)
+	}
+	out.balance(&in)
+	for _, m := range out.Made {
+		m.Standby, m.Idle = (&work{Object: &Object{Object: m.Object(), now: m.Value}, in: &in, out: out}).held(standby, m.Value, still)
 	}
 	for _, a := range in.Set.Aside {
 		out.Findings = append(out.Findings, finding.Finding{Code: "not-an-object", Kind: finding.Problem, Severity: finding.Warning, Object: a.Where, What: "It is left out: " + a.What + ".", Owner: "operator"})

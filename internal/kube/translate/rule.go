@@ -48,6 +48,7 @@ func Topics() []Topic {
 	return []Topic{
 		{"What is left out", leftOut()},
 		{"Removed APIs", removedAPIs()},
+		{"Ingresses", ingresses()},
 		{"Load balancers", services()},
 		{"Storage", storage()},
 		{"Images", images()},

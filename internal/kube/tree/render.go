@@ -50,12 +50,18 @@ type layout struct {
 
 func shared(r *translate.Result) map[string]bool {
 	groups, out := map[string]string{}, map[string]bool{}
-	for _, o := range r.Objects {
+	add := func(o *manifest.Object) {
 		k := o.Kind + " " + o.Name
 		if g, seen := groups[k]; seen && g != o.Group {
 			out[k] = true
 		}
 		groups[k] = o.Group
+	}
+	for _, o := range r.Objects {
+		add(o.Object)
+	}
+	for _, m := range r.Made {
+		add(m.Object())
 	}
 	return out
 }
@@ -140,6 +146,12 @@ func (l *layout) standby() error {
 			continue
 		}
 		if err := l.patch(k, standby, o.Object, o.TargetAPIVersion, o.Standby, o.Idle); err != nil {
+			return err
+		}
+	}
+	for _, m := range l.result.Made {
+		o := m.Object()
+		if err := l.patch(k, standby, o, o.APIVersion(), m.Standby, m.Idle); err != nil {
 			return err
 		}
 	}

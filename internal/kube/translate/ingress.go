@@ -1,0 +1,168 @@
+package translate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/bascule/bascule/internal/finding"
+	"github.com/bascule/bascule/internal/kube/gateway"
+	"github.com/bascule/bascule/internal/kube/manifest"
+)
+
+// alb is before the keys of the load balancer controller's Ingresses.
+const alb = "alb.ingress.kubernetes.io/"
+
+// ingresses are the rows about Application Load Balancers. One of them may have Ingresses of several teams, so package gateway translates all of them at
+// once; what it finds has codes of its own.
+func ingresses() []Rule {
+	return []Rule{
+		{ID: "ingress-gateway", Source: "Ingresses of the class alb, with the IngressClass and IngressClassParams of their controller", Target: "Gateway, HTTPRoute, GRPCRoute and policies of GKE ([gateway.md](design/gateway.md))", Verdict: Changed, Kinds: []string{"Ingress", "IngressClass", "IngressClassParams"}, Apply: ingressGateway},
+		{ID: "ingress-protocol", Source: "a Service to which an ALB speaks HTTPS, HTTP/2 or gRPC", Target: "appProtocol of its ports", Verdict: Mechanical, Kinds: []string{"Service"}, Apply: ingressProtocol},
+		{ID: "ingress-service-keys", Source: alb + "* on a Service", Target: "the policies of its Gateway", Verdict: Mechanical, Kinds: []string{"Service"}, Apply: ingressServiceKeys},
+		{ID: "ingress-resource", Source: "what a Gateway relies on in Google Cloud: certificates, addresses, SSL policies, policies of Cloud Armor", Target: "made by people, under the names that the Gateways say", Verdict: Resource, Kinds: []string{"Ingress"}, Apply: func(*work) {}},
+	}
+}
+
+// balancers is what the Ingresses of Application Load Balancers come to, all together.
+type balancers struct {
+	*gateway.Result
+	replaced map[*manifest.Object]bool
+	// gateways are the Gateways that stand for an Ingress, by its name for people.
+	gateways map[string]string
+	// protocols are the patches of Services, by namespace and name.
+	protocols map[string]*gateway.Patch
+}
+
+func (in *Input) balance() *balancers {
+	b := &balancers{Result: gateway.Translate(in.Set.Objects, &in.Decisions.Gateway), replaced: map[*manifest.Object]bool{}, gateways: map[string]string{}, protocols: map[string]*gateway.Patch{}}
+	for _, o := range b.Replaced {
+		b.replaced[o] = true
+	}
+	for i := range b.Objects {
+		for _, from := range b.Objects[i].From {
+			if b.Objects[i].Kind == "Gateway" {
+				b.gateways[from] = b.Objects[i].Namespace + "/" + b.Objects[i].Name
+			}
+		}
+	}
+	for i := range b.Patches {
+		b.protocols[b.Patches[i].Namespace+"/"+b.Patches[i].Name] = &b.Patches[i]
+	}
+	return b
+}
+
+func ingressGateway(w *work) {
+	if !w.in.balancers.replaced[w.Object.Object] {
+		return
+	}
+	if w.Kind != "Ingress" {
+		w.drop("only the load balancer controller of AWS reads it")
+		return
+	}
+	if g := w.in.balancers.gateways[w.String()]; g != "" {
+		w.drop("the Gateway " + g + " and its routes stand for it")
+		return
+	}
+	w.drop("no controller on GKE reads it, and nothing could be made of it")
+}
+
+func ingressProtocol(w *work) {
+	p := w.in.balancers.protocols[w.Namespace+"/"+w.Name]
+	if p == nil {
+		return
+	}
+	change, err := manifest.FromNode(p.Node)
+	if err != nil {
+		return // package gateway writes what can be read
+	}
+	wanted, _ := at(change.Value, []string{"spec", "ports"}).([]any)
+	for i, port := range w.list("spec", "ports") {
+		for _, to := range wanted {
+			if at(port, []string{"port"}) == at(to, []string{"port"}) {
+				w.set(p.Why, text(to, "appProtocol"), "spec", "ports", fmt.Sprint(i), "appProtocol")
+			}
+		}
+	}
+}
+
+// ingressServiceKeys takes the keys away: package gateway has accounted for each of them, if an Ingress leads to the Service or not.
+func ingressServiceKeys(w *work) {
+	var found []string
+	for _, k := range keys(w.mapping(annotations...)) {
+		if strings.HasPrefix(k, alb) {
+			found = append(found, k)
+		}
+	}
+	w.take("the policies of its Gateway say it", found)
+}
+
+// balance adds the objects, the findings and the needs of all load balancers to the result.
+func (out *Result) balance(in *Input) {
+	rules := ingresses()
+	row, need := &rules[0], &rules[3]
+	taken := map[string]bool{}
+	for _, o := range in.Set.Objects {
+		if !in.balancers.replaced[o] {
+			taken[(&Made{Value: o.Value}).ID()] = true
+		}
+	}
+	for i := range in.balancers.Objects {
+		o := &in.balancers.Objects[i]
+		v, err := manifest.FromNode(o.Node)
+		if err != nil {
+			continue // package gateway writes what can be read
+		}
+		m := &Made{Value: v.Value, Reason: Reason{Rule: row, Why: "an Application Load Balancer served " + strings.Join(o.From, ", ")}, For: strings.Join(o.From, ", ")}
+		say := func(what, do string) {
+			out.Findings = append(out.Findings, finding.Finding{Code: row.ID, Kind: finding.Problem, Severity: finding.Blocker, Object: v.String(), What: what, Do: do, Owner: "operator", Evidence: o.From})
+		}
+		switch {
+		case taken[m.ID()]:
+			say("The source has an object of this name already, so what is to stand for the Ingress is left out.", "rename the one of the source, or put what bascule kube gateway prints into overrides/, by another name")
+		case secretsIn(v.Value):
+			say("It would carry what looks like the value of a secret, so it is left out.", "take the value out of the annotations of the Ingress")
+		default:
+			out.Made = append(out.Made, m)
+		}
+	}
+	met := map[string]bool{}
+	for i := range in.balancers.Findings {
+		f := &in.balancers.Findings[i]
+		if k := f.Object + " " + f.Row; !met[k] {
+			met[k] = true
+			out.Verdicts[Verdict(f.Verdict)]++
+		}
+		if f.Verdict != gateway.Same {
+			out.Findings = append(out.Findings, of(f))
+		}
+	}
+	for _, n := range in.balancers.Needs {
+		out.Verdicts[Resource]++
+		out.Findings = append(out.Findings, finding.Finding{
+			Code: need.ID, Kind: finding.Problem, Severity: finding.Warning, Object: n.Kind + " " + n.Name,
+			What: fmt.Sprintf("A Gateway relies on the %s %s (%s) in Google Cloud.", strings.ReplaceAll(n.Kind, "-", " "), n.Name, n.Scope),
+			Do:   strings.Join(n.Detail, "\n"), Owner: "operator", Evidence: n.For,
+		})
+	}
+}
+
+// of is a finding of package gateway as this package tells it.
+func of(f *gateway.Finding) finding.Finding {
+	g := f.Finding
+	if f.Where != "" {
+		g.Evidence = slices.Concat([]string{f.Where}, g.Evidence)
+	}
+	return g
+}
+
+// secretsIn says whether something looks like the value of a secret, by its form alone.
+func secretsIn(v any) bool {
+	found := false
+	walk(v, nil, func(_ []string, v any) bool {
+		s, ok := v.(string)
+		found = found || ok && secretText.MatchString(s)
+		return !found
+	})
+	return found
+}
