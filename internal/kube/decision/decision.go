@@ -38,8 +38,6 @@ type Decisions struct {
 	Volumes map[string]string `yaml:"volumes,omitempty"`
 	// Keys gives for a key of KMS the key of Cloud KMS that stands for it.
 	Keys map[string]string `yaml:"keys,omitempty"`
-	// Addresses gives for a Service, NAMESPACE/NAME, the name of its reserved address.
-	Addresses map[string]string `yaml:"addresses,omitempty"`
 	// Networks gives for an address range of the source's network one of the target's.
 	Networks map[string]string `yaml:"networks,omitempty"`
 	// Secrets gives for a name in AWS Secrets Manager or Parameter Store the one in Secret Manager.

@@ -41,7 +41,7 @@ func Balancers(objects []*manifest.Object, facts *Facts) *Result {
 // unused notes keys of load balancers on a Service that has none.
 func (t *translation) unused(o *manifest.Object) {
 	for key := range annotations(o) {
-		if !ofBalancer(key) {
+		if !OfBalancer(key) {
 			continue
 		}
 		if _, known := t.notes.table.lookup(key); !known {
@@ -52,8 +52,8 @@ func (t *translation) unused(o *manifest.Object) {
 	}
 }
 
-// ofBalancer says whether a key is one of a load balancer of AWS.
-func ofBalancer(key string) bool {
+// OfBalancer says whether a key is one of a load balancer of AWS.
+func OfBalancer(key string) bool {
 	for _, prefix := range []string{servicePrefix, servicePrefixV1} {
 		if rest, ok := strings.CutPrefix(key, prefix); ok && (strings.HasPrefix(rest, balancerPrefix) || rest == "load-balancer-source-ranges") {
 			return true
@@ -93,8 +93,12 @@ func (t *translation) balancerService(o *manifest.Object, class string) {
 	if proxy, key := said(values, "aws-load-balancer-proxy-protocol"); key != "" && proxy == "" {
 		t.notes.on(o, key, remark{verdict: Same, what: "It is empty, so no PROXY protocol is spoken."})
 	}
+	t.clients(o, values)
+	if protocol, key := said(values, "aws-load-balancer-backend-protocol"); strings.EqualFold(protocol, "tcp") {
+		t.notes.on(o, key, remark{verdict: Same, code: "nlb-backend-tcp", what: "TCP goes through as it comes."})
+	}
 	for _, key := range slices.Sorted(maps.Keys(values)) {
-		if ofBalancer(key) {
+		if OfBalancer(key) {
 			meta.set(key, null{})
 			t.notes.remaining(o, key)
 		}
@@ -108,6 +112,19 @@ func (t *translation) balancerService(o *manifest.Object, class string) {
 	t.protocols(o)
 	why := "a load balancer of Google Cloud takes the place of AWS's"
 	t.result.Patches = append(t.result.Patches, servicePatch(o.Namespace, o.Name, mapping().set("metadata", mapping().set("annotations", meta)).set("spec", spec), why))
+}
+
+// clients notes who may connect by security groups, whose ranges nobody knows here: where no ranges are said beside them, everybody could.
+func (t *translation) clients(o *manifest.Object, values map[string]string) {
+	ranges, _ := said(values, "load-balancer-source-ranges")
+	if ranges == "" && len(list(o.Value, "spec", "loadBalancerSourceRanges")) == 0 {
+		return // the table says it
+	}
+	for _, suffix := range []string{"security-groups", "extra-security-groups", "security-group-prefix-lists"} {
+		if _, key := said(values, balancerPrefix+suffix); key != "" {
+			t.notes.on(o, key, remark{verdict: Changed, what: "The security groups are dropped; spec.loadBalancerSourceRanges alone says who may connect.", do: "Check that it names all sources of the security groups' rules, and no others."})
+		}
+	}
 }
 
 // internal says whether a load balancer is internal. The controller makes one that is, unless told otherwise; the in-tree provider one that is

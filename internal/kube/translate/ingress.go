@@ -20,36 +20,47 @@ func ingresses() []Rule {
 		{ID: "ingress-gateway", Source: "Ingresses of the class alb, with the IngressClass and IngressClassParams of their controller", Target: "Gateway, HTTPRoute, GRPCRoute and policies of GKE ([gateway.md](design/gateway.md))", Verdict: Changed, Kinds: []string{"Ingress", "IngressClass", "IngressClassParams"}, Apply: ingressGateway},
 		{ID: "ingress-protocol", Source: "a Service to which an ALB speaks HTTPS, HTTP/2 or gRPC", Target: "appProtocol of its ports", Verdict: Mechanical, Kinds: []string{"Service"}, Apply: ingressProtocol},
 		{ID: "ingress-service-keys", Source: alb + "* on a Service", Target: "the policies of its Gateway", Verdict: Mechanical, Kinds: []string{"Service"}, Apply: ingressServiceKeys},
-		{ID: "ingress-resource", Source: "what a Gateway relies on in Google Cloud: certificates, addresses, SSL policies, policies of Cloud Armor", Target: "made by people, under the names that the Gateways say", Verdict: Resource, Kinds: []string{"Ingress"}, Apply: func(*work) {}},
+		{ID: "ingress-resource", Source: "what load balancers rely on in Google Cloud: certificates, addresses, SSL policies, policies of Cloud Armor", Target: "made by people, under the names that the objects say", Verdict: Resource, Kinds: []string{"Ingress", "Service"}, Apply: func(*work) {}},
 	}
 }
 
-// balancers is what the Ingresses of Application Load Balancers come to, all together.
+// balancers is what Ingresses of Application Load Balancers, all together, and Services of type LoadBalancer come to.
 type balancers struct {
-	*gateway.Result
+	results  []*gateway.Result
+	objects  []gateway.Object
 	replaced map[*manifest.Object]bool
 	// gateways are the Gateways that stand for an Ingress, by its name for people.
 	gateways map[string]string
-	// protocols are the patches of Services, by namespace and name.
-	protocols map[string]*gateway.Patch
+	// protocols and services are the patches of Services, by namespace and name: of those behind Gateways, and of those with a load balancer.
+	protocols, services map[string]*gateway.Patch
 }
 
 func (in *Input) balance() *balancers {
-	b := &balancers{Result: gateway.Translate(in.Set.Objects, &in.Decisions.Gateway), replaced: map[*manifest.Object]bool{}, gateways: map[string]string{}, protocols: map[string]*gateway.Patch{}}
-	for _, o := range b.Replaced {
+	facts := &in.Decisions.Gateway
+	routed, direct := gateway.Translate(in.Set.Objects, facts), gateway.Balancers(in.Set.Objects, facts)
+	b := &balancers{
+		results: []*gateway.Result{routed, direct}, objects: routed.Objects, replaced: map[*manifest.Object]bool{}, gateways: map[string]string{},
+		protocols: patches(routed), services: patches(direct),
+	}
+	for _, o := range routed.Replaced {
 		b.replaced[o] = true
 	}
-	for i := range b.Objects {
-		for _, from := range b.Objects[i].From {
-			if b.Objects[i].Kind == "Gateway" {
-				b.gateways[from] = b.Objects[i].Namespace + "/" + b.Objects[i].Name
+	for i := range b.objects {
+		for _, from := range b.objects[i].From {
+			if b.objects[i].Kind == "Gateway" {
+				b.gateways[from] = b.objects[i].Namespace + "/" + b.objects[i].Name
 			}
 		}
 	}
-	for i := range b.Patches {
-		b.protocols[b.Patches[i].Namespace+"/"+b.Patches[i].Name] = &b.Patches[i]
-	}
 	return b
+}
+
+func patches(r *gateway.Result) map[string]*gateway.Patch {
+	m := make(map[string]*gateway.Patch, len(r.Patches))
+	for i := range r.Patches {
+		m[r.Patches[i].Namespace+"/"+r.Patches[i].Name] = &r.Patches[i]
+	}
+	return m
 }
 
 func ingressGateway(w *work) {
@@ -107,8 +118,8 @@ func (out *Result) balance(in *Input) {
 			taken[(&Made{Value: o.Value}).ID()] = true
 		}
 	}
-	for i := range in.balancers.Objects {
-		o := &in.balancers.Objects[i]
+	for i := range in.balancers.objects {
+		o := &in.balancers.objects[i]
 		v, err := manifest.FromNode(o.Node)
 		if err != nil {
 			continue // package gateway writes what can be read
@@ -126,23 +137,30 @@ func (out *Result) balance(in *Input) {
 			out.Made = append(out.Made, m)
 		}
 	}
+	for _, r := range in.balancers.results {
+		out.told(in, r, need)
+	}
+}
+
+// told adds what package gateway has to say.
+func (out *Result) told(in *Input, r *gateway.Result, need *Rule) {
 	met := map[string]bool{}
-	for i := range in.balancers.Findings {
-		f := &in.balancers.Findings[i]
+	for i := range r.Findings {
+		f := &r.Findings[i]
 		if k := f.Object + " " + f.Row; !met[k] {
 			met[k] = true
 			out.Verdicts[Verdict(f.Verdict)]++
 		}
 		if f.Verdict != gateway.Same {
-			out.Findings = append(out.Findings, of(f))
+			out.Findings = append(out.Findings, in.settled(f, of(f)))
 		}
 	}
-	for _, n := range in.balancers.Needs {
+	for _, n := range r.Needs {
 		out.Verdicts[Resource]++
 		out.Findings = append(out.Findings, finding.Finding{
 			Code: need.ID, Kind: finding.Problem, Severity: finding.Warning, Object: n.Kind + " " + n.Name,
-			What: fmt.Sprintf("A Gateway relies on the %s %s (%s) in Google Cloud.", strings.ReplaceAll(n.Kind, "-", " "), n.Name, n.Scope),
-			Do:   strings.Join(n.Detail, "\n"), Owner: "operator", Evidence: n.For,
+			What: fmt.Sprintf("A load balancer relies on the %s %s (%s) in Google Cloud.", strings.ReplaceAll(n.Kind, "-", " "), n.Name, n.Scope),
+			Do:   strings.Join(append([]string{"make it before the objects are applied"}, n.Detail...), "\n"), Owner: "operator", Evidence: n.For,
 		})
 	}
 }
@@ -150,6 +168,9 @@ func (out *Result) balance(in *Input) {
 // of is a finding of package gateway as this package tells it.
 func of(f *gateway.Finding) finding.Finding {
 	g := f.Finding
+	if f.Annotation != "" {
+		g.What = f.Annotation + ": " + g.What
+	}
 	if f.Where != "" {
 		g.Evidence = slices.Concat([]string{f.Where}, g.Evidence)
 	}

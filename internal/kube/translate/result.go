@@ -25,8 +25,8 @@ type Input struct {
 	index map[objectKey]*manifest.Object
 	// roles are the roles of AWS that pods have by their service account, or by kube2iam and kiam, by namespace and account.
 	roles map[objectKey][]string
-	// proxied says that a Service asked for the PROXY protocol.
-	proxied bool
+	// proxied says that a Service asked for the PROXY protocol, awaited that a ConfigMap has somebody wait for it.
+	proxied, awaited bool
 	// balancers are the load balancers of the Ingresses.
 	balancers *balancers
 }
@@ -179,11 +179,7 @@ func (in *Input) learn() {
 	in.roles = map[objectKey][]string{}
 	for _, o := range in.Set.Objects {
 		in.index[objectKey{o.Kind, o.Namespace, o.Name}] = o
-		if o.Kind == "Service" {
-			for _, p := range loadBalancerPrefixes {
-				in.proxied = in.proxied || text(o.Value, "metadata", "annotations", p+"aws-load-balancer-proxy-protocol") != ""
-			}
-		}
+		in.learnProxy(o)
 		if role := text(o.Value, "metadata", "annotations", roleARN); o.Kind == "ServiceAccount" && role != "" {
 			k := objectKey{"ServiceAccount", o.Namespace, o.Name}
 			in.roles[k] = append(in.roles[k], role)
