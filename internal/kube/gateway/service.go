@@ -95,7 +95,7 @@ func (t *translation) balancerService(o *manifest.Object, class string) {
 	}
 	t.clients(o, values)
 	if protocol, key := said(values, "aws-load-balancer-backend-protocol"); strings.EqualFold(protocol, "tcp") {
-		t.notes.on(o, key, remark{verdict: Same, code: "nlb-backend-tcp", what: "TCP goes through as it comes."})
+		t.notes.on(o, key, remark{verdict: Same, code: "nlb-backend-tcp", what: "TCP goes through as it comes.", do: "Nothing has to be done."})
 	}
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		if OfBalancer(key) {
