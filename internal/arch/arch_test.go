@@ -19,6 +19,7 @@ var layers = [][]string{
 	{"convert"},
 	{"mysql", "postgres", "snapshot", "follow", "verify", "cutover"},
 	{"migration"},
+	{"kube/parts"},
 	{"kube/crd", "kube/manifest", "kube/profile"},
 	{"kube/gateway"},
 	{"kube/decision"},

@@ -134,7 +134,7 @@ func (out *Result) balance(in *Input) {
 		case secretsIn(v.Value):
 			say("It would carry what looks like the value of a secret, so it is left out.", "take the value out of the annotations of the Ingress")
 		default:
-			out.Made = append(out.Made, m)
+			out.addMade(m)
 		}
 	}
 	for _, r := range in.balancers.results {

@@ -8,6 +8,7 @@ import (
 	"github.com/bascule/bascule/internal/finding"
 	"github.com/bascule/bascule/internal/kube/decision"
 	"github.com/bascule/bascule/internal/kube/manifest"
+	"github.com/bascule/bascule/internal/kube/parts"
 	"github.com/bascule/bascule/internal/kube/profile"
 )
 
@@ -109,13 +110,19 @@ func Translate(in Input) *Result {
 		}
 	}
 	still := Phases().Rules
-	for _, o := range in.Set.Objects {
-		w := &work{Object: &Object{Object: o, now: o.Value}, in: &in, out: out}
-		w.run(rules)
-		w.still(still)
-		w.TargetAPIVersion = text(w.now, "apiVersion")
-		w.now, w.known, w.places, w.specs = nil, nil, nil, nil
-		out.Objects = append(out.Objects, w.Object)
+	for _, part := range parts.Of(len(in.Set.Objects), func(from, to int) *Result {
+		part := &Result{Verdicts: map[Verdict]int{}}
+		for _, o := range in.Set.Objects[from:to] {
+			w := &work{Object: &Object{Object: o, now: o.Value}, in: &in, out: part}
+			w.run(rules)
+			w.still(still)
+			w.TargetAPIVersion = text(w.now, "apiVersion")
+			w.now, w.known, w.places, w.specs = nil, nil, nil, nil
+			part.Objects = append(part.Objects, w.Object)
+		}
+		return part
+	}) {
+		out.add(part)
 	}
 	out.balance(&in)
 	for _, m := range out.Made {
@@ -127,6 +134,29 @@ func Translate(in Input) *Result {
 	out.Findings = gathered(out.Findings)
 	slices.SortStableFunc(out.Made, func(a, b *Made) int { return cmp.Compare(a.ID(), b.ID()) })
 	return out
+}
+
+// add adds what came of further objects.
+func (out *Result) add(part *Result) {
+	out.Objects = append(out.Objects, part.Objects...)
+	out.Findings = append(out.Findings, part.Findings...)
+	for v, n := range part.Verdicts {
+		out.Verdicts[v] += n
+	}
+	for _, m := range part.Made {
+		out.addMade(m)
+	}
+}
+
+// addMade adds an object, unless another rule or another object has had it made already.
+func (out *Result) addMade(m *Made) {
+	if out.made == nil {
+		out.made = map[string]bool{}
+	}
+	if id := m.ID(); !out.made[id] {
+		out.made[id] = true
+		out.Made = append(out.Made, m)
+	}
 }
 
 // mostPlaces is how many places one finding names.
