@@ -85,6 +85,16 @@ func (in *Instance) Stop(t testing.TB) { t.Helper(); in.must(t, "stop") }
 // and its port stay, so that Start brings back what was durable.
 func (in *Instance) Kill(t testing.TB) { t.Helper(); in.must(t, "kill") }
 
+// Data is the folder where the instance keeps its data.
+func (in *Instance) Data(t testing.TB) string {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(in.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, "data")
+}
+
 // Keep stops the instance cleanly and copies its data and its log to dir, for who wants to know what it held.
 func (in *Instance) Keep(t testing.TB, dir string) {
 	t.Helper()
