@@ -21,7 +21,7 @@ var layers = [][]string{
 	{"migration"},
 	{"kube/parts"},
 	{"kube/crd", "kube/manifest", "kube/profile"},
-	{"kube/gateway"},
+	{"kube/gateway", "kube/cluster"},
 	{"kube/decision"},
 	{"kube/translate"},
 	{"kube/tree"},

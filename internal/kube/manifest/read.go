@@ -55,12 +55,33 @@ func Read(in io.Reader, names ...string) (*Set, error) {
 			return nil, err
 		}
 	}
+	return r.done()
+}
+
+// done parses what was found.
+func (r *reading) done() (*Set, error) {
 	r.parsed()
 	r.twice()
 	if len(r.wrong) > 0 {
 		return nil, fault.New(fault.Data, "read the manifests", joined(r.wrong), "mend them, or take what is no manifest out of the folder; nothing was written")
 	}
 	return r.set, nil
+}
+
+// Text is one text of manifests that is in no file.
+type Text struct {
+	// Name stands for the name of a file.
+	Name string
+	Text []byte
+}
+
+// ReadTexts reads texts as Read reads files.
+func ReadTexts(texts []Text) (*Set, error) {
+	r := &reading{set: &Set{}}
+	for _, t := range texts {
+		r.file(t.Name, t.Text)
+	}
+	return r.done()
 }
 
 // reading is one Read, or its share of the documents.
