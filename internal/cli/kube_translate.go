@@ -35,8 +35,8 @@ func (a *app) kubeTranslate() *cobra.Command {
 		Short: "Write a GitOps tree for GKE from manifests for AWS",
 		Long: `Reads manifests (YAML or JSON; what Kustomize and Helm print; a cluster) and writes a tree: below
 generated/ the objects byte for byte, and a patch with its reason for each that changes; below
-overrides/, once, what people change and GitOps applies. Prints what people must know: what means something else now,
-what has to be made, what nobody knows, what has no equivalent.
+overrides/, once, what people change and GitOps applies. Prints what people must know: what means
+something else now, what has to be made, what nobody knows, what has no equivalent.
 
 It writes whole trees or nothing, may be run again at any time, and changes no more than the source
 has changed. Values of secrets enter neither the tree nor the report.
