@@ -29,9 +29,12 @@ type group struct {
 	Findings []Finding
 }
 
-// Numbers counts what a table of several parts compares: blockers, warnings, info, questions and opportunities.
+// columns are what Numbers counts.
+var columns = []string{"blockers", "warnings", "info", "questions", "opportunities"}
+
+// Numbers counts what a table of several parts compares: see columns.
 func (p Part) Numbers() []int {
-	out := make([]int, 5)
+	out := make([]int, len(columns))
 	for _, f := range p.Findings {
 		out[rank(f.Severity)]++
 		switch f.Kind {
@@ -71,7 +74,8 @@ func WriteHTML(w io.Writer, title string, parts []Part) error {
 		Title, Verdict, Counts string
 		Blocking               int
 		Parts                  []Part
-	}{Title: title, Blocking: len(all.Blocking()), Parts: parts, Counts: strings.TrimSuffix(strings.SplitAfter(all.headline(), ". ")[0], " ")}
+		Columns                []string
+	}{Title: title, Columns: columns, Blocking: len(all.Blocking()), Parts: parts, Counts: strings.TrimSuffix(strings.SplitAfter(all.headline(), ". ")[0], " ")}
 	view.Verdict = "Nothing stands in the way."
 	if view.Blocking > 0 {
 		view.Verdict = fmt.Sprintf("%s to settle first.", plural(view.Blocking, "finding"))
