@@ -21,7 +21,7 @@ var layers = [][]string{
 	{"migration"},
 	{"kube/parts"},
 	{"kube/crd", "kube/manifest", "kube/profile"},
-	{"kube/gateway", "kube/cluster"},
+	{"kube/gateway", "kube/cluster", "kube/branch"},
 	{"kube/decision"},
 	{"kube/translate"},
 	{"kube/tree"},

@@ -39,6 +39,15 @@ func server(t *testing.T, lists map[string][]string) *Cluster {
 			return
 		}
 		items, ok := lists[r.URL.Path]
+		if ok && strings.Contains(r.URL.Path, "/namespaces/") { // one object
+			_, _ = fmt.Fprint(w, items[0])
+			return
+		}
+		if strings.HasSuffix(r.URL.Path, "/gone") {
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}`)
+			return
+		}
 		if !ok {
 			w.WriteHeader(http.StatusForbidden)
 			_, _ = fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","message":"%s is not for you","code":403}`, r.URL.Path)
