@@ -18,8 +18,8 @@ func (a *app) kubeCommit() *cobra.Command {
 		Short: "Commit an environment's tree to a branch of Git",
 		Long: `Commits generated/ENVIRONMENT and overrides/ENVIRONMENT to the branch bascule/ENVIRONMENT, on top of
 what is there or, once that is merged, of what is checked out. Your work tree, your index and your
-branch stay as they are. Without a difference there is no commit. --undo takes the last one back, by a
-commit.
+branch stay as they are. Without a difference there is no commit. --undo takes the last one back, by
+a commit.
 
 ` + exitCodesShort(ExitRefused, ExitResource),
 		Example: "  bascule kube commit --out gitops --env preprod --push origin",
