@@ -25,8 +25,8 @@ func (a *app) kubeHealthy() *cobra.Command {
 		Short: "Look whether what was applied to a cluster is there and does well",
 		Long: `Reads manifests and looks for each object in a cluster: whether it is there, and whether its kind
 says that it does well (pods ready, a load balancer with an address, a route that its Gateway
-carries, a condition Ready). It only reads. With --wait it looks again until all do well. It ends with 3 when
-some do not.
+carries, a condition Ready). It only reads. With --wait it looks again until all do well. It ends
+with 3 when some do not.
 
 ` + exitCodesShort(ExitDifferences, ExitConnect, ExitData),
 		Example: "  kustomize build gitops/overrides/preprod/standby | bascule kube healthy --from - --cluster gke-preprod --wait 15m",
