@@ -163,14 +163,10 @@ func instanceProfile(w *work) {
 		if w.roleOf(spec) != "" {
 			continue
 		}
-		sign, keyed := "", false
-		w.env(func(path []string, name, value string) {
-			keyed = keyed || name == "AWS_ACCESS_KEY_ID"
-			if name == "AWS_REGION" || name == "AWS_DEFAULT_REGION" || usesAWS.MatchString(value) {
-				sign = name
-			}
+		sign := NodeRole(func(yield func(name, value string) bool) {
+			w.env(func(_ []string, name, value string) { _ = yield(name, value) }) // it wants all of them
 		})
-		if sign != "" && !keyed {
+		if sign != "" {
 			w.at(spec...).blocks("It seems to use AWS (by its variable "+sign+") and has no role: then it uses the node's, which no pod can on GKE.", "find out which role the nodes had and what of it the pods use; give them a service account with that role, in the source")
 		}
 	}

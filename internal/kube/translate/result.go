@@ -25,6 +25,8 @@ type Input struct {
 	index map[objectKey]*manifest.Object
 	// roles are the roles of AWS that pods have by their service account, or by kube2iam and kiam, by namespace and account.
 	roles map[objectKey][]string
+	// harmonise is what was decided about differences between regions, by the object.
+	harmonise map[string][]*decision.Difference
 	// proxied says that a Service asked for the PROXY protocol.
 	proxied bool
 }
@@ -164,6 +166,15 @@ func (w *work) run(rules []*Rule) {
 func (in *Input) learn() {
 	in.index = make(map[objectKey]*manifest.Object, len(in.Set.Objects))
 	in.roles = map[objectKey][]string{}
+	in.harmonise = map[string][]*decision.Difference{}
+	if in.Decisions != nil {
+		for i := range in.Decisions.Harmonise.Differences {
+			d := &in.Decisions.Harmonise.Differences[i]
+			for _, o := range d.Objects {
+				in.harmonise[o] = append(in.harmonise[o], d)
+			}
+		}
+	}
 	for _, o := range in.Set.Objects {
 		in.index[objectKey{o.Kind, o.Namespace, o.Name}] = o
 		if o.Kind == "Service" {
