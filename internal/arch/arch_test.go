@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"kube/decision"},
 	{"kube/gateway"},
 	{"kube/translate"},
-	{"kube/tree", "kube/drift", "kube/usage"},
+	{"kube/tree", "kube/drift", "kube/dependency"},
 	{"round"},
 	{"round/store", "round/outside", "platform"},
 	{"crossplane/pipeline"},

@@ -1,0 +1,277 @@
+package dependency
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// ref is something that a value names.
+type ref struct {
+	kind  Kind
+	name  string
+	sure  Sure
+	reads bool
+	// host is the name in DNS, where it has one: a database of bascule.yaml or a Service may stand behind it.
+	host string
+}
+
+var (
+	arn     = regexp.MustCompile(`\barn:aws[a-z-]*:([a-z0-9-]+):[a-z0-9-]*:\d*:([A-Za-z0-9/_.*:+=@-]+)`)
+	address = regexp.MustCompile(`\b([a-z][a-z0-9+.-]*)://(?:[^\s/@"']*@)?([A-Za-z0-9][A-Za-z0-9._-]*(?::\d+)?(?:,[A-Za-z0-9][A-Za-z0-9._-]*(?::\d+)?)*)(/[^\s"'?#,;<>]*)?`)
+	awsName = regexp.MustCompile(`\b([A-Za-z0-9][A-Za-z0-9._-]*\.amazonaws\.com(?:\.cn)?)(?::\d+)?(/[^\s"'?#,;<>]*)?`)
+	inside  = regexp.MustCompile(`\b([a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.svc)(?:\.[a-z0-9.-]+)?\b`)
+	bare    = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*(?::\d{1,5})?$`)
+	plain   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{2,127}$`)
+)
+
+// schemes say what stands behind an address.
+var schemes = map[string]Kind{
+	"postgres": Database, "postgresql": Database, "mysql": Database, "mysql2": Database, "mariadb": Database, "mongodb": Database, "mongodb+srv": Database,
+	"sqlserver": Database, "oracle": Database, "cockroachdb": Database,
+	"redis": Cache, "rediss": Cache, "valkey": Cache, "valkeys": Cache, "memcached": Cache,
+	"amqp": Queue, "amqps": Queue, "kafka": Queue, "nats": Queue, "pulsar": Queue,
+	"s3": Bucket, "s3a": Bucket, "s3n": Bucket, "gs": Bucket,
+}
+
+// hints are what the name of a variable suggests about a host in it.
+var hints = []struct {
+	name *regexp.Regexp
+	kind Kind
+}{
+	{regexp.MustCompile(`(?i)(redis|valkey|memcache|elasticache|cache)`), Cache},
+	{regexp.MustCompile(`(?i)(kafka|broker|rabbit|amqp|nats|pulsar|bootstrap_?servers)`), Queue},
+	{regexp.MustCompile(`(?i)(elastic|opensearch|solr)`), Search},
+	{regexp.MustCompile(`(?i)((^|[^a-z])(db|rds|pg)([^a-z]|$)|database|postgres|mysql|maria|mongo|jdbc)`), Database},
+}
+
+// located says whether a variable says where something is.
+var located = regexp.MustCompile(`(?i)(host|hosts|hostname|url|uri|dsn|addr|address|endpoint|server|servers|brokers|connection|connection_?string)$`)
+
+// named are what a variable says about a plain name in it.
+var named = []struct {
+	name *regexp.Regexp
+	kind Kind
+}{
+	{regexp.MustCompile(`(?i)bucket(_?name)?$`), Bucket},
+	{regexp.MustCompile(`(?i)queue(_?name)?$`), Queue},
+	{regexp.MustCompile(`(?i)topic(_?name)?$`), Topic},
+	{regexp.MustCompile(`(?i)(kinesis|stream)(_?stream)?(_?name)?$`), Stream},
+	{regexp.MustCompile(`(?i)(dynamo.*table|dynamodb)(_?name)?$`), Table},
+}
+
+var readOnly = regexp.MustCompile(`(?i)(^|[^a-z])(read_?only|ro|replica|reader)([^a-z]|$)`)
+
+// hint is what a variable's name suggests; empty for nothing.
+func hint(name string) Kind {
+	for _, h := range hints {
+		if h.name.MatchString(name) {
+			return h.kind
+		}
+	}
+	return ""
+}
+
+// longest bounds what is looked through in one value.
+const longest = 1 << 20
+
+// refs finds what a value names. The variable's name may be empty.
+func refs(name, value string) []ref {
+	if len(value) > longest {
+		value = value[:longest]
+	}
+	reads := readOnly.MatchString(name)
+	var out []ref
+	add := func(r ref) {
+		if r.kind != "" && r.name != "" {
+			r.reads = r.reads || reads
+			out = append(out, r)
+		}
+	}
+	if strings.Contains(value, "arn:aws") {
+		for _, m := range arn.FindAllStringSubmatch(value, -1) {
+			add(ofARN(m[1], m[2]))
+		}
+	}
+	if strings.Contains(value, "://") {
+		for _, m := range address.FindAllStringSubmatch(value, -1) {
+			for host := range strings.SplitSeq(m[2], ",") {
+				add(ofURL(name, m[1], host, m[3]))
+			}
+		}
+		value = address.ReplaceAllString(value, " ")
+	}
+	if strings.Contains(value, ".amazonaws.com") {
+		for _, m := range awsName.FindAllStringSubmatch(value, -1) {
+			add(ofHost(m[1], m[2]))
+		}
+	}
+	if strings.Contains(value, ".svc") {
+		for _, m := range inside.FindAllStringSubmatch(value, -1) {
+			add(ofInside(name, m[1]))
+		}
+	}
+	if len(out) == 0 && len(value) < 1024 {
+		for _, r := range ofName(name, strings.TrimSpace(value)) {
+			add(r)
+		}
+	}
+	return out
+}
+
+// ofARN reads the parts of an ARN: its service, and what stands behind the account.
+func ofARN(service, resource string) ref {
+	r := ref{sure: Found}
+	last := resource[strings.LastIndexAny(resource, "/:")+1:]
+	switch service {
+	case "s3":
+		r.kind, r.name = Bucket, strings.TrimSuffix(strings.SplitN(resource, "/", 2)[0], "*")
+	case "sqs":
+		r.kind, r.name = Queue, last
+	case "sns":
+		r.kind, r.name = Topic, strings.SplitN(resource, ":", 2)[0]
+	case "kinesis", "firehose":
+		r.kind, r.name = Stream, last
+	case "kafka":
+		r.kind = Queue
+		if parts := strings.Split(resource, "/"); len(parts) > 1 {
+			r.name = parts[1]
+		}
+	case "dynamodb":
+		r.kind = Table
+		if parts := strings.Split(resource, "/"); len(parts) > 1 {
+			r.name = parts[1]
+		}
+	case "secretsmanager":
+		r.kind, r.name = Secret, secretSuffix.ReplaceAllString(strings.TrimPrefix(resource, "secret:"), "")
+	case "ssm":
+		r.kind, r.name = Secret, strings.TrimPrefix(resource, "parameter")
+	case "rds":
+		r.kind, r.name = Database, last
+	case "elasticache":
+		r.kind, r.name = Cache, last
+	case "es":
+		r.kind, r.name = Search, last
+	case "iam":
+		if strings.HasPrefix(resource, "role/") {
+			r.kind, r.name = Role, last
+		}
+	}
+	return r
+}
+
+// secretSuffix is what Secrets Manager puts behind a name.
+var secretSuffix = regexp.MustCompile(`-[A-Za-z0-9]{6}$`)
+
+func ofURL(name, scheme, host, path string) ref {
+	bareHost, _, _ := strings.Cut(host, ":")
+	kind := schemes[scheme]
+	if kind == Bucket {
+		return ref{kind: Bucket, name: bareHost, sure: Found}
+	}
+	if r := ofHost(bareHost, path); strings.Contains(bareHost, ".amazonaws.com") && (r.kind != Outside || kind == "") {
+		return r
+	}
+	if kind != "" {
+		return ref{kind: kind, name: bareHost, host: bareHost, sure: Found}
+	}
+	if h := hint(name); h == Search || h == Queue {
+		return ref{kind: h, name: bareHost, host: bareHost, sure: Naming}
+	}
+	return ref{kind: Outside, name: bareHost, host: bareHost, sure: Found}
+}
+
+func ofInside(name, host string) ref {
+	if h := hint(name); h != "" && located.MatchString(name) {
+		return ref{kind: h, name: host, host: host, sure: Naming}
+	}
+	return ref{kind: Service, name: host, host: host, sure: Found}
+}
+
+// ofHost reads a name of AWS, with the path behind it.
+func ofHost(host, path string) ref {
+	r := ref{kind: Outside, name: host, host: host, sure: Found}
+	labels := strings.Split(strings.TrimSuffix(strings.TrimSuffix(host, ".cn"), ".amazonaws.com"), ".")
+	n := len(labels)
+	first := func() string {
+		p, err := url.PathUnescape(strings.SplitN(strings.TrimPrefix(path, "/"), "/", 2)[0])
+		if err != nil {
+			return ""
+		}
+		return p
+	}
+	has := func(label string) bool {
+		for _, l := range labels {
+			if l == label {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case !strings.Contains(host, ".amazonaws.com"):
+	case labels[n-1] == "rds" && n > 2:
+		r.kind, r.name = Database, labels[0]
+		r.reads = strings.HasPrefix(labels[1], "cluster-ro-")
+	case labels[n-1] == "cache":
+		r.kind, r.name, r.reads = Cache, cacheName(labels), labels[0] == "replica" || strings.HasSuffix(labels[0], "-ro")
+	case has("sqs") || has("queue"):
+		if i := strings.LastIndexByte(path, '/'); i >= 0 && path[i+1:] != "" {
+			r.kind, r.name, r.host = Queue, path[i+1:], ""
+		}
+	case strings.HasPrefix(labels[0], "s3") && first() != "":
+		r.kind, r.name, r.host = Bucket, first(), ""
+	case n > 1 && !strings.HasPrefix(labels[0], "s3") && (has("s3") || strings.HasPrefix(labels[n-1], "s3-")):
+		for i, l := range labels {
+			if l == "s3" || strings.HasPrefix(l, "s3-") {
+				r.kind, r.name, r.host = Bucket, strings.Join(labels[:i], "."), ""
+				break
+			}
+		}
+	case labels[n-1] == "es" || labels[n-1] == "aoss":
+		r.kind, r.name = Search, labels[0]
+	case has("kafka"):
+		r.kind, r.name = Queue, strings.Join(labels[min(1, n-1):min(2, n)], ".")
+	case has("mq"):
+		r.kind, r.name = Queue, labels[0]
+	case has("ecr"):
+		return ref{} // where images are from, and nothing that is used
+	}
+	return r
+}
+
+// cacheName is the name of a cache: its endpoints differ by what stands before and behind it.
+func cacheName(labels []string) string {
+	if len(labels) > 2 && (labels[0] == "master" || labels[0] == "replica" || labels[0] == "clustercfg") {
+		labels = labels[1:]
+	}
+	return strings.TrimSuffix(labels[0], "-ro")
+}
+
+// ofName reads a value that is a host, a list of hosts or a plain name, by what its variable's name suggests.
+func ofName(name, value string) []ref {
+	for _, n := range named {
+		if n.name.MatchString(name) && plain.MatchString(value) {
+			return []ref{{kind: n.kind, name: value, sure: Naming}}
+		}
+	}
+	var out []ref
+	kind := hint(name)
+	for part := range strings.SplitSeq(value, ",") {
+		part = strings.TrimSpace(part)
+		if !bare.MatchString(part) {
+			return nil
+		}
+		host, port, _ := strings.Cut(part, ":")
+		dotted := strings.Contains(host, ".") && strings.Trim(host, "0123456789.") != ""
+		switch {
+		case kind != "" && located.MatchString(name) && (dotted || port != "" || len(host) > 1 && strings.Trim(host, "0123456789.") != ""):
+			out = append(out, ref{kind: kind, name: host, host: host, sure: Naming})
+		case located.MatchString(name) && dotted, port != "" && dotted:
+			out = append(out, ref{kind: Outside, name: host, host: host, sure: Found})
+		case located.MatchString(name) || port != "":
+			out = append(out, ref{kind: Service, name: host, host: host, sure: Found})
+		}
+	}
+	return out
+}
