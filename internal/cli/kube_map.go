@@ -12,9 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/kube/dependency"
 	"github.com/bascule/bascule/internal/kube/manifest"
 	"github.com/bascule/bascule/internal/kube/profile"
-	"github.com/bascule/bascule/internal/kube/dependency"
 	"github.com/bascule/bascule/internal/mysql"
 	"github.com/bascule/bascule/internal/platform"
 )

@@ -120,9 +120,13 @@ func (t *mapText) cut(g dependency.Group) {
 		t.p.wrapped("    ", "cut: no single tie would part them")
 		return
 	}
-	t.p.wrapped("    ", fmt.Sprintf("cut: without %s → %s there would be two groups of %d and %d: %s | %s", t.name(g.Cut.Workload), clean(g.Cut.State), len(g.Cut.Apart), len(g.Cut.Rest), t.names(g.Cut.Apart), t.names(g.Cut.Rest)))
+	less, more := g.Cut.Apart, g.Cut.Rest
+	if len(more) < len(less) {
+		less, more = more, less
+	}
+	t.p.wrapped("    ", fmt.Sprintf("cut: without the tie of %s to %s, %s would be parted from the other %d", t.name(g.Cut.Workload), clean(g.Cut.State), t.names(less), len(more)))
 	if g.Bridges > 1 {
-		t.p.wrapped("    ", fmt.Sprintf("%d more ties would part it less evenly", g.Bridges-1))
+		t.p.wrapped("    ", fmt.Sprintf("of %s that part it, this one does so most evenly", plural(int64(g.Bridges), "tie")))
 	}
 }
 

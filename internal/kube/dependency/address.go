@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"github.com/bascule/bascule/internal/kube/translate"
 )
 
 // ref is something that a value names.
@@ -18,7 +20,8 @@ type ref struct {
 
 var (
 	arn     = regexp.MustCompile(`\barn:aws[a-z-]*:([a-z0-9-]+):[a-z0-9-]*:\d*:([A-Za-z0-9/_.*:+=@-]+)`)
-	address = regexp.MustCompile(`\b([a-z][a-z0-9+.-]*)://(?:[^\s/@"']*@)?([A-Za-z0-9][A-Za-z0-9._-]*(?::\d+)?(?:,[A-Za-z0-9][A-Za-z0-9._-]*(?::\d+)?)*)(/[^\s"'?#,;<>]*)?`)
+	scheme  = regexp.MustCompile(`\b[a-z][a-z0-9+.-]*://`)
+	host    = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?::\d{1,5})?$`)
 	awsName = regexp.MustCompile(`\b([A-Za-z0-9][A-Za-z0-9._-]*\.amazonaws\.com(?:\.cn)?)(?::\d+)?(/[^\s"'?#,;<>]*)?`)
 	inside  = regexp.MustCompile(`\b([a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.svc)(?:\.[a-z0-9.-]+)?\b`)
 	bare    = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*(?::\d{1,5})?$`)
@@ -76,7 +79,12 @@ func hint(name string) Kind {
 const longest = 1 << 20
 
 // refs finds what a value names. The variable's name may be empty.
-func refs(name, value string) []ref {
+func refs(name, value string) []ref { return refsOf(name, value, false) }
+
+// guardedRefs is refs for the value of a Secret: only what has the form of an address counts, for any other word may be the secret.
+func guardedRefs(name, value string) []ref { return refsOf(name, value, true) }
+
+func refsOf(name, value string, guarded bool) []ref {
 	if len(value) > longest {
 		value = value[:longest]
 	}
@@ -94,12 +102,13 @@ func refs(name, value string) []ref {
 		}
 	}
 	if strings.Contains(value, "://") {
-		for _, m := range address.FindAllStringSubmatch(value, -1) {
-			for host := range strings.SplitSeq(m[2], ",") {
-				add(ofURL(name, m[1], host, m[3]))
+		all, rest := urls(value)
+		for _, u := range all {
+			for _, h := range u.hosts {
+				add(ofURL(name, u.scheme, h, u.path))
 			}
 		}
-		value = address.ReplaceAllString(value, " ")
+		value = rest
 	}
 	if strings.Contains(value, ".amazonaws.com") {
 		for _, m := range awsName.FindAllStringSubmatch(value, -1) {
@@ -111,12 +120,71 @@ func refs(name, value string) []ref {
 			add(ofInside(name, m[1]))
 		}
 	}
-	if len(out) == 0 && len(value) < 1024 {
+	if len(out) == 0 && len(value) < 1024 && !translate.LooksSecret(name, value) {
 		for _, r := range ofName(name, strings.TrimSpace(value)) {
-			add(r)
+			if !guarded || r.host != "" && strings.Contains(r.host, ".") && located.MatchString(name) {
+				add(r)
+			}
 		}
 	}
 	return out
+}
+
+// link is an address in a text, without what stands before its hosts and without its query: there are the secrets.
+type link struct {
+	scheme string
+	hosts  []string
+	path   string
+}
+
+// urls finds the addresses in a text, and returns the text without them. An address whose hosts are not plain is left out: a part of a password must not
+// pass for a host.
+func urls(text string) (all []link, rest string) {
+	var b strings.Builder
+	at := 0
+	starts := scheme.FindAllStringIndex(text, -1)
+	for i, s := range starts {
+		if s[0] < at {
+			continue
+		}
+		end := len(text)
+		if i+1 < len(starts) {
+			end = starts[i+1][0]
+		}
+		token := text[s[1]:end]
+		if j := strings.IndexAny(token, " \t\r\n\"'<>`"); j >= 0 {
+			token = token[:j]
+		}
+		b.WriteString(text[at:s[0]])
+		b.WriteByte(' ')
+		at = s[1] + len(token)
+		if l, ok := newLink(text[s[0]:s[1]-3], strings.TrimRight(token, ",;)]}")); ok {
+			all = append(all, l)
+		}
+	}
+	b.WriteString(text[at:])
+	return all, b.String()
+}
+
+func newLink(scheme, token string) (link, bool) {
+	authority, path := token, ""
+	if i := strings.IndexAny(token, "/?#"); i >= 0 {
+		authority, path = token[:i], token[i:]
+	}
+	path, _, _ = strings.Cut(path, "?")
+	path, _, _ = strings.Cut(path, "#")
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		authority = authority[i+1:]
+	} else if strings.Contains(token[len(authority):], "@") && schemes[scheme] != "" {
+		return link{}, false // a password with a slash in it
+	}
+	l := link{scheme: scheme, path: path, hosts: strings.Split(authority, ",")}
+	for _, h := range l.hosts {
+		if !host.MatchString(h) {
+			return link{}, false
+		}
+	}
+	return l, true
 }
 
 // ofARN reads the parts of an ARN: its service, and what stands behind the account.

@@ -47,6 +47,8 @@ type worker struct {
 type variable struct {
 	name, value string
 	at          Evidence
+	// secret says that it is the value of a Secret.
+	secret bool
 }
 
 // New makes the map of an environment.
@@ -148,7 +150,7 @@ func (r *reading) pod(w *worker) {
 	r.volumes(w)
 	expand(w.vars)
 	for _, v := range w.vars {
-		r.value(w, v.name, v.value, v.at)
+		r.value(w, v)
 	}
 	if role := r.roles.Of(w.Object, w.spec); role != "" {
 		name := role[strings.LastIndexAny(role, "/:")+1:]
@@ -192,7 +194,9 @@ func (r *reading) container(w *worker, path []string) {
 			r.configMap(w, name, "", at, func(k, value string, found Evidence) { w.set(prefix+k, value, found) })
 		}
 		if name := translate.Text(f, "secretRef", "name"); name != "" {
-			r.secret(w, name, "", "", at, func(k, value string, found Evidence) { w.set(prefix+k, value, found) })
+			r.secret(w, name, "", "", at, func(k, value string, found Evidence) {
+				w.vars = append(w.vars, variable{prefix + k, value, found, true})
+			})
 		}
 	}
 	env, _ := translate.At(w.Value, steps(path, "env")...).([]any)
@@ -202,12 +206,16 @@ func (r *reading) container(w *worker, path []string) {
 		if value := manifest.Scalar(translate.At(e, "value")); value != "" {
 			at.Path += ".value"
 			w.set(name, value, at)
+		} else {
+			w.set(name, "", at) // what it holds comes below, if anybody knows it
 		}
 		if m := translate.Text(e, "valueFrom", "configMapKeyRef", "name"); m != "" {
 			r.configMap(w, m, translate.Text(e, "valueFrom", "configMapKeyRef", "key"), at, func(_, value string, found Evidence) { w.set(name, value, found) })
 		}
 		if s := translate.Text(e, "valueFrom", "secretKeyRef", "name"); s != "" {
-			r.secret(w, s, translate.Text(e, "valueFrom", "secretKeyRef", "key"), name, at, func(_, value string, found Evidence) { w.set(name, value, found) })
+			r.secret(w, s, translate.Text(e, "valueFrom", "secretKeyRef", "key"), name, at, func(_, value string, found Evidence) {
+				w.vars = append(w.vars, variable{name, value, found, true})
+			})
 		}
 	}
 	for _, list := range []string{"command", "args"} {
@@ -219,7 +227,7 @@ func (r *reading) container(w *worker, path []string) {
 			if !ok || !strings.HasPrefix(name, "-") {
 				name, value = before, text
 			}
-			w.vars = append(w.vars, variable{strings.ReplaceAll(strings.TrimLeft(name, "-"), "-", "_"), value, evidence(w.Object, steps(path, list, strconv.Itoa(i))...)})
+			w.vars = append(w.vars, variable{strings.ReplaceAll(strings.TrimLeft(name, "-"), "-", "_"), value, evidence(w.Object, steps(path, list, strconv.Itoa(i))...), false})
 			before = ""
 			if strings.HasPrefix(text, "-") && !ok {
 				before = text
@@ -230,25 +238,30 @@ func (r *reading) container(w *worker, path []string) {
 
 // set notes a variable. One that is set twice has the value that is set last, as in a container.
 func (w *worker) set(name, value string, at Evidence) {
-	w.vars = append(w.vars, variable{name, value, at})
+	w.vars = append(w.vars, variable{name, value, at, false})
 }
 
 var reference = regexp.MustCompile(`\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)`)
 
+// mostReferences bounds what one value may grow to.
+const mostReferences = 64
+
 // expand puts the values of variables in the place of $(NAME), one level deep, as Kubernetes does for those that stand before.
 func expand(vars []variable) {
-	values := map[string]string{}
+	values := map[string]*variable{}
 	for i := range vars {
 		v := &vars[i]
-		if strings.Contains(v.value, "$(") && len(v.value) < longest {
+		if n := strings.Count(v.value, "$("); n > 0 && n < mostReferences {
 			v.value = reference.ReplaceAllStringFunc(v.value, func(s string) string {
-				if to, known := values[s[2:len(s)-1]]; known && len(to) < 1024 {
-					return to
+				to := values[s[2:len(s)-1]]
+				if to == nil || len(to.value) > 1024 {
+					return s
 				}
-				return s
+				v.secret = v.secret || to.secret
+				return to.value
 			})
 		}
-		values[v.name] = v.value
+		values[v.name] = v
 	}
 }
 
@@ -276,9 +289,13 @@ func (r *reading) configMap(w *worker, name, only string, at Evidence, visit fun
 }
 
 // value notes what a value names.
-func (r *reading) value(w *worker, name, value string, at Evidence) {
-	for _, x := range refs(name, value) {
-		r.uses(w, x, at)
+func (r *reading) value(w *worker, v variable) {
+	find := refs
+	if v.secret {
+		find = guardedRefs
+	}
+	for _, x := range find(v.name, v.value) {
+		r.uses(w, x, v.at)
 	}
 }
 
@@ -307,11 +324,12 @@ func (r *reading) resolve(w *worker, x ref) ref {
 	}
 	o := r.service(w, x.host)
 	if o == nil {
-		if x.kind == Service { // a name in the cluster, or any word with a port
-			if !strings.Contains(x.host, ".svc") {
-				return ref{}
-			}
+		switch inCluster := strings.HasSuffix(x.host, ".svc") || strings.Contains(x.host, ".svc."); {
+		case inCluster && (x.kind == Service || x.kind == Outside):
 			r.missing(w, "Service "+x.host+" is not in the manifests")
+			return ref{}
+		case x.kind == Service: // any word with a port
+			return ref{}
 		}
 		return x
 	}

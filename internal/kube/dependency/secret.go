@@ -1,6 +1,7 @@
 package dependency
 
 import (
+	"cmp"
 	"encoding/base64"
 	"maps"
 	"slices"
@@ -41,7 +42,7 @@ func (r *reading) secret(w *worker, name, only, variable string, at Evidence, vi
 						value = string(text)
 					}
 				}
-				known = known || len(refs(variable, value)) > 0
+				known = known || len(guardedRefs(cmp.Or(variable, d), value)) > 0
 				visit(d, value, evidence(o, part, d))
 			}
 		}
@@ -114,15 +115,13 @@ func (r *reading) volumes(w *worker) {
 
 // files looks through the files that a ConfigMap holds, line by line where lines have names: the name says what a plain value is.
 func (r *reading) files(w *worker, name string, at Evidence) {
-	r.configMap(w, name, "", at, func(k, value string, found Evidence) { r.file(w, k, value, found) })
+	r.configMap(w, name, "", at, func(k, value string, found Evidence) { r.file(w, variable{k, value, found, false}) })
 }
 
-func (r *reading) file(w *worker, name, text string, found Evidence) {
-	if len(text) > longest {
-		text = text[:longest]
-	}
+func (r *reading) file(w *worker, v variable) {
+	text := v.value[:min(len(v.value), longest)]
 	if !strings.Contains(text, "\n") {
-		r.value(w, name, text, found)
+		r.value(w, v)
 		return
 	}
 	for line := range strings.Lines(text) {
@@ -130,8 +129,8 @@ func (r *reading) file(w *worker, name, text string, found Evidence) {
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		called, value := assignment(line)
-		r.value(w, called, value, found)
+		v.name, v.value = assignment(line)
+		r.value(w, v)
 	}
 }
 
@@ -149,7 +148,7 @@ func assignment(line string) (name, value string) {
 }
 
 func (r *reading) secretFiles(w *worker, name string, at Evidence) {
-	r.secret(w, name, "", "", at, func(k, value string, found Evidence) { r.file(w, k, value, found) })
+	r.secret(w, name, "", "", at, func(k, value string, found Evidence) { r.file(w, variable{k, value, found, true}) })
 }
 
 // providerClass notes the secrets that a SecretProviderClass mounts.
