@@ -248,13 +248,23 @@ func (d *driftDoc) text(p *printer, all bool) {
 		p.line("\nUNCLEAR NAMES\n")
 		p.wrapped("  ", "The declared words would make one of several objects of a region; they keep their names: "+clean(strings.Join(d.Unclear, "; "))+".")
 	}
-	if d.Added != nil {
-		did := "written to"
+	d.added(p)
+}
+
+// added says what the file of decisions has got.
+func (d *driftDoc) added(p *printer) {
+	n := d.Added
+	switch {
+	case n == nil:
+	case *n == driftAdded{}:
+		p.line("\n%s: nothing to add", clean(d.Decisions))
+	default:
+		has := " has got"
 		if d.DryRun {
-			did = "would be written to"
+			has = ": would get"
 		}
-		p.line("\n%s %s: %d suggested, %d without a suggestion, words for %s", did, clean(d.Decisions), d.Added.Suggested, d.Added.Open, plural(int64(d.Added.Words), "region"))
-		if d.Added.Words > 0 && !d.DryRun {
+		p.line("\n%s%s %d with a suggestion, %d without, and words for %s", clean(d.Decisions), has, n.Suggested, n.Open, plural(int64(n.Words), "region"))
+		if n.Words > 0 && !d.DryRun {
 			p.line("Read the words, and run it again: the objects that they make one are compared then.")
 		}
 	}

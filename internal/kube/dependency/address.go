@@ -120,7 +120,7 @@ func refsOf(name, value string, guarded bool) []ref {
 			add(ofInside(name, m[1]))
 		}
 	}
-	if len(out) == 0 && len(value) < 1024 && !translate.LooksSecret(name, value) {
+	if len(out) == 0 && len(value) < 1024 && !translate.SecretByName(name, value) && !translate.SecretByForm(value) {
 		for _, r := range ofName(name, strings.TrimSpace(value)) {
 			if !guarded || r.host != "" && strings.Contains(r.host, ".") && located.MatchString(name) {
 				add(r)
@@ -306,6 +306,18 @@ func ofHost(host, path string) ref {
 		return ref{} // where images are from, and nothing that is used
 	}
 	return r
+}
+
+// endpoint is a host by which a database is known. A cluster of RDS has several, for its writer, its readers and by its proxy: they are one.
+func endpoint(host string) string {
+	host = strings.ToLower(host)
+	labels := strings.Split(host, ".")
+	if len(labels) > 2 && strings.HasSuffix(host, ".rds.amazonaws.com") {
+		for _, role := range []string{"cluster-ro-", "cluster-"} {
+			labels[1] = strings.TrimPrefix(labels[1], role)
+		}
+	}
+	return strings.Join(labels, ".")
 }
 
 // cacheName is the name of a cache: its endpoints differ by what stands before and behind it.

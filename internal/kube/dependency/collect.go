@@ -60,7 +60,7 @@ func New(in Input) *Map {
 		roles: translate.NewRoles(in.Set), behind: map[string][]*worker{}, noted: map[Unknown]bool{},
 	}
 	for _, k := range in.Databases {
-		r.known[strings.ToLower(k.Host)] = k.Name
+		r.known[endpoint(k.Host)] = k.Name
 	}
 	for _, o := range in.Set.Objects {
 		r.learn(o)
@@ -307,18 +307,18 @@ func (r *reading) uses(w *worker, x ref, at Evidence) {
 	if x.kind == "" {
 		return
 	}
-	n := r.node(x.kind, x.name)
-	if name := r.known[strings.ToLower(x.host)]; name != "" {
-		n = r.node(Database, name)
-		n.Note = "of bascule.yaml, at " + x.host
-		x.sure = Declared
+	if name := r.known[endpoint(x.host)]; name != "" {
+		n := r.node(Database, name)
+		n.Note = "of bascule.yaml"
+		r.edge(w.node, n, Declared, x.reads, at)
+		return
 	}
-	r.edge(w.node, n, x.sure, x.reads, at)
+	r.edge(w.node, r.node(x.kind, x.name), x.sure, x.reads, at)
 }
 
 // resolve says what stands behind a host: a Service of the cluster, or what a Service of type ExternalName names, or a database of bascule.yaml.
 func (r *reading) resolve(w *worker, x ref) ref {
-	if r.known[strings.ToLower(x.host)] != "" {
+	if r.known[endpoint(x.host)] != "" {
 		x.kind = Database
 		return x
 	}

@@ -40,7 +40,7 @@ func valueName(path manifest.Path) string {
 	return last.Name()
 }
 
-var assignment = regexp.MustCompile(`^[\s"'-]*([A-Za-z0-9_.-]+)["']?\s*[:=]\s*["']?(.*?)["',;]*\s*$`)
+var assignment = regexp.MustCompile(`^[\s"'-]*([A-Za-z0-9_.-]{3,80})["']?\s*[:=]\s*["']?(.*?)["',;]*\s*$`)
 
 // secretPart stands for the value of a secret.
 const secretPart = "‹secret›"
@@ -81,19 +81,24 @@ func redacted(name string, v any) (out any, found bool) {
 }
 
 func redactedText(name, text string) (string, bool) {
-	if translate.LooksSecret(name, text) && !strings.Contains(text, "\n") {
-		return secretPart, true
+	formed := translate.SecretByForm(text)
+	if !strings.Contains(text, "\n") {
+		m := assignment.FindStringSubmatch(text)
+		if formed || translate.SecretByName(name, text) || m != nil && translate.SecretByName(m[1], m[2]) {
+			return secretPart, true
+		}
+		return text, false
 	}
 	var b strings.Builder
 	found := false
 	for line := range strings.Lines(text) {
 		m := assignment.FindStringSubmatch(line)
-		if m != nil && translate.LooksSecret(m[1], m[2]) || translate.LooksSecret("", line) {
+		if m != nil && translate.SecretByName(m[1], m[2]) || formed && translate.SecretByForm(line) {
 			line, found = secretPart+"\n", true
 		}
 		b.WriteString(line)
 	}
-	if !found && translate.LooksSecret(name, text) { // over several lines
+	if !found && (formed || translate.SecretByName(name, text)) { // over several lines
 		return secretPart, true
 	}
 	return b.String(), found

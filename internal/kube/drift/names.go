@@ -19,6 +19,8 @@ type naming struct {
 	candidates []string
 	// hosts are its own names in DNS, and domains that no other region has.
 	hosts *regexp.Regexp
+	// seen remembers texts.
+	seen map[string]neutralised
 }
 
 var (
@@ -42,7 +44,7 @@ func learnNames(regions []Region, declared map[string][]string) []*naming {
 		mentioned[i], hosts[i] = mentions(r)
 	}
 	for i, r := range regions {
-		n := &naming{declared: anyWord(declared[r.Name])}
+		n := &naming{declared: anyWord(declared[r.Name]), seen: map[string]neutralised{}}
 		candidates := map[string]bool{}
 		if len(segment.FindAllString(r.Name, -1)) > 1 {
 			candidates[strings.ToLower(r.Name)] = true

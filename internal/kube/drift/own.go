@@ -27,25 +27,45 @@ var owns = []own{
 	{"networks", regexp.MustCompile(`\b(?:10\.\d{1,3}|172\.(?:1[6-9]|2\d|3[01])|192\.168)(?:\.\d{1,3}){2}(/\d{1,2})?\b`), "‹network›$1"},
 }
 
-// neutral puts neutral words in the place of what a region calls its own, and says what that was.
+// neutralised is a text without what a region calls its own, and what that was.
+type neutralised struct {
+	text string
+	what []string
+}
+
+// neutral puts neutral words in the place of what a region calls its own, and says what that was. Regions have the same values in many objects, so it
+// remembers.
 func (n *naming) neutral(s string, found map[string]bool) string {
+	r, known := n.seen[s]
+	if !known {
+		r = n.neutralise(s)
+		n.seen[s] = r
+	}
+	for _, w := range r.what {
+		found[w] = true
+	}
+	return r.text
+}
+
+func (n *naming) neutralise(s string) (r neutralised) {
 	if n.hosts != nil && n.hosts.MatchString(s) {
-		found["hosts"] = true
+		r.what = append(r.what, "hosts")
 		for range 2 {
 			s = n.hosts.ReplaceAllString(s, "${1}‹host›${3}")
 		}
 	}
 	for _, o := range owns {
 		if to := o.find.ReplaceAllString(s, o.replace); to != s {
-			found[o.what] = true
+			r.what = append(r.what, o.what)
 			s = to
 		}
 	}
 	if to := replaceWords(n.words, s, region); to != s {
-		found["names"] = true
+		r.what = append(r.what, "names")
 		s = to
 	}
-	return s
+	r.text = s
+	return r
 }
 
 // neutralValue is neutral for all texts of a value. Of a list of texts only the set of them counts: one region has three zones, another two.

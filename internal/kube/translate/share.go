@@ -10,8 +10,14 @@ import (
 
 // LooksSecret says whether a value, by its name or by its form, looks like that of a secret. Such a value enters no output.
 func LooksSecret(name, value string) bool {
-	return value != "" && (namedSecret(name, value) || secretText.MatchString(value))
+	return SecretByName(name, value) || SecretByForm(value)
 }
+
+// SecretByName says whether a value looks like a secret by its name alone.
+func SecretByName(name, value string) bool { return value != "" && namedSecret(name, value) }
+
+// SecretByForm says whether a value, or a part of it, looks like a secret whatever its name is.
+func SecretByForm(value string) bool { return secretText.MatchString(value) }
 
 // PodSpecs finds the paths of all specifications of pods in an object of any kind.
 func PodSpecs(object map[string]any) [][]string { return podSpecs(object) }
