@@ -181,8 +181,8 @@ func replaceFile(name string, text []byte) error {
 	mode := fs.FileMode(0o644)
 	if info, err := os.Stat(name); err == nil {
 		mode = info.Mode().Perm()
-		if real, err := filepath.EvalSymlinks(name); err == nil {
-			name = real
+		if file, err := filepath.EvalSymlinks(name); err == nil {
+			name = file
 		}
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")

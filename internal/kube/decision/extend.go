@@ -73,7 +73,7 @@ func proved(before *Decisions, out []byte, add Addition) error {
 	for _, q := range add.Questions {
 		all = append(all, q.Difference)
 	}
-	want.Harmonise.Differences = append(all, before.Harmonise.Differences...)
+	want.Harmonise.Differences = slices.Concat(all, before.Harmonise.Differences)
 	if !sameText(&want, after) {
 		return errors.New("the lines cannot be added where they belong: the file has a form that is not expected; write harmonise, words and differences as blocks")
 	}

@@ -3,6 +3,7 @@ package dependency
 import (
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/bascule/bascule/internal/kube/translate"
@@ -268,14 +269,7 @@ func ofHost(host, path string) ref {
 		}
 		return p
 	}
-	has := func(label string) bool {
-		for _, l := range labels {
-			if l == label {
-				return true
-			}
-		}
-		return false
-	}
+	has := func(label string) bool { return slices.Contains(labels, label) }
 	switch {
 	case !strings.Contains(host, ".amazonaws.com"):
 	case labels[n-1] == "rds" && n > 2:

@@ -60,14 +60,14 @@ type band struct {
 
 // picture is a map that has been laid out.
 type picture struct {
-	bands         []*band
-	x             [columns]float64
-	width         [columns]float64
-	wide, high    float64
-	left, right   float64 // of the bands
-	hidden        map[string]bool
-	headY         float64
-	legend, below float64
+	bands       []*band
+	x           [columns]float64
+	width       [columns]float64
+	wide, high  float64
+	left, right float64 // of the bands
+	hidden      map[string]bool
+	headY       float64
+	legend      float64
 }
 
 // lay lays a map out in layers: hosts, workloads, state. Every group is a band, in which boxes are ordered so that few lines cross. What several

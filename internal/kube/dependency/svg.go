@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"html"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -207,12 +208,8 @@ func (d *drawing) said(l *line) string {
 
 func (d *drawing) box(x *box, b *band) {
 	class := "box"
-	if b.group != nil && x.col == colState {
-		for _, s := range b.group.State {
-			if s == x.id {
-				class += " shared"
-			}
-		}
+	if b.group != nil && slices.Contains(b.group.State, x.id) {
+		class += " shared"
 	}
 	if x.copied {
 		class += " copied"

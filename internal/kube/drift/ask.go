@@ -21,7 +21,7 @@ func (r *Report) Questions(d *decision.Decisions) decision.Addition {
 		}
 	}
 	for _, x := range r.Differences {
-		if x.State == Open && !(x.Class == Missing && r.Proposal.holds(x.Objects[0])) {
+		if x.State == Open && (x.Class != Missing || !r.Proposal.holds(x.Objects[0])) {
 			add.Questions = append(add.Questions, r.question(x))
 		}
 	}
@@ -66,7 +66,8 @@ func (r *Report) question(d *Difference) decision.Question {
 
 // Text is what the region of a number has, in at most so many characters.
 func (d *Difference) Text(i, width int) string {
-	x, text := d.Cells[i], ""
+	x := d.Cells[i]
+	var text string
 	switch {
 	case x.Outside:
 		text = "-"

@@ -197,7 +197,7 @@ func (c *comparison) like(d *Difference) string {
 
 // said says an answer in a few words.
 func said(d *decision.Difference) string {
-	text := ""
+	var text string
 	switch {
 	case d.Keep != "":
 		return "stays different: " + d.Keep

@@ -43,7 +43,7 @@ func valueName(path manifest.Path) string {
 var assignment = regexp.MustCompile(`^[\s"'-]*([A-Za-z0-9_.-]{3,80})["']?\s*[:=]\s*["']?(.*?)["',;]*\s*$`)
 
 // secretPart stands for the value of a secret.
-const secretPart = "‹secret›"
+const secretPart = "‹secret›" //nolint:gosec // what stands for one, and none
 
 // holdsSecret says whether a value, a part of it or one of its lines looks like a secret.
 func holdsSecret(name string, v any) bool {

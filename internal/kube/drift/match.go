@@ -32,8 +32,8 @@ func (c *comparison) index(regions []Region) []matched {
 		return id, false
 	}
 	worded := func(i int, id identity) identity {
-		id.namespace = replaceWords(c.names[i].declared, id.namespace, region)
-		id.name = replaceWords(c.names[i].declared, id.name, region)
+		id.namespace = withoutWords(c.names[i].declared, id.namespace)
+		id.name = withoutWords(c.names[i].declared, id.name)
 		return id
 	}
 	for i, r := range regions {
@@ -120,8 +120,8 @@ func (c *comparison) propose(regions []Region, partial []matched) {
 			}
 			words := anyWord(c.names[i].candidates)
 			id := identity{
-				kind: o.Kind, namespace: replaceWords(words, replaceWords(c.names[i].declared, cmp.Or(o.Namespace, "default"), region), region),
-				name: replaceWords(words, replaceWords(c.names[i].declared, o.Name, region), region),
+				kind: o.Kind, namespace: withoutWords(words, withoutWords(c.names[i].declared, cmp.Or(o.Namespace, "default"))),
+				name: withoutWords(words, withoutWords(c.names[i].declared, o.Name)),
 			}
 			k := all[id]
 			if k == nil {

@@ -89,13 +89,13 @@ func set(list []string) map[string]bool {
 func shortRegion(name string) string {
 	parts := strings.Split(name, "-")
 	middle := parts[len(parts)-2]
-	short := middle[:1]
-	for _, second := range []string{"east", "west"} {
-		if rest, ok := strings.CutSuffix(middle, second); ok && rest != "" {
-			short += second[:1]
+	second := ""
+	for _, s := range []string{"east", "west"} {
+		if rest, ok := strings.CutSuffix(middle, s); ok && rest != "" {
+			second = s[:1]
 		}
 	}
-	return parts[0] + short + parts[len(parts)-1]
+	return parts[0] + middle[:1] + second + parts[len(parts)-1]
 }
 
 // anyWord matches any of the words where it stands alone between other characters. It is nil for none.
@@ -113,13 +113,13 @@ func anyWord(words []string) *regexp.Regexp {
 	return regexp.MustCompile(`(?i)(^|[^a-z0-9])(` + strings.Join(quoted, "|") + `)($|[^a-z0-9])`)
 }
 
-// replaceWords puts something in the place of a region's words.
-func replaceWords(words *regexp.Regexp, s, with string) string {
+// withoutWords puts a neutral word in the place of a region's own.
+func withoutWords(words *regexp.Regexp, s string) string {
 	if words == nil || !words.MatchString(s) {
 		return s
 	}
 	for range 2 { // what follows a word may begin the next one
-		s = words.ReplaceAllString(s, "${1}"+with+"${3}")
+		s = words.ReplaceAllString(s, "${1}"+region+"${3}")
 	}
 	return s
 }

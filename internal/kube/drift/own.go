@@ -60,7 +60,7 @@ func (n *naming) neutralise(s string) (r neutralised) {
 			s = to
 		}
 	}
-	if to := replaceWords(n.words, s, region); to != s {
+	if to := withoutWords(n.words, s); to != s {
 		r.what = append(r.what, "names")
 		s = to
 	}

@@ -54,14 +54,15 @@ func (s Step) Element() (by, is string, ok bool) { return s.By, s.Is, s.form == 
 // Name is what the step leads to: the key, the element's value, the flag, or the index.
 func (s Step) Name() string {
 	switch s.form {
+	case byKey:
+		return s.Key
 	case byElement:
 		return s.Is
 	case byFlag:
 		return s.Flag
 	case byIndex:
-		return strconv.Itoa(s.Index)
 	}
-	return s.Key
+	return strconv.Itoa(s.Index)
 }
 
 // bare says whether a key needs no quotes.
@@ -259,10 +260,11 @@ func (s Step) chooses(i int, x any) bool {
 	case byFlag:
 		a, isText := x.(string)
 		return isText && FlagOf(a) == s.Flag
+	case byIndex:
+		return i == s.Index
 	case byKey:
-		return false
 	}
-	return i == s.Index
+	return false
 }
 
 // Scalar writes a scalar value as text; of a list or a mapping it is empty.
