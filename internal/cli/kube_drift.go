@@ -248,6 +248,12 @@ func (d *driftDoc) text(p *printer, all bool) {
 		p.line("\nUNCLEAR NAMES\n")
 		p.wrapped("  ", "The declared words would make one of several objects of a region; they keep their names: "+clean(strings.Join(d.Unclear, "; "))+".")
 	}
+	if len(d.LeftOut) > 0 {
+		p.line("\nNOT COMPARED\n")
+		for _, l := range d.LeftOut {
+			p.wrapped("  ", clean(l))
+		}
+	}
 	d.added(p)
 }
 

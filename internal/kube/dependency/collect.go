@@ -74,6 +74,9 @@ func New(in Input) *Map {
 	for _, o := range in.Set.Objects {
 		r.entry(o)
 	}
+	for _, a := range in.Set.Aside {
+		r.out.Unknown = append(r.out.Unknown, Unknown{Workload: a.Where, What: a.What})
+	}
 	r.build(r.out)
 	r.out.Groups = groups(r.out)
 	return r.out

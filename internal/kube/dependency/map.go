@@ -88,6 +88,7 @@ type Hidden struct {
 
 // Unknown is something that could not be followed.
 type Unknown struct {
+	// Workload is whose reference it is, or the place of what is no object.
 	Workload string `json:"workload"`
 	What     string `json:"what"`
 }

@@ -205,7 +205,7 @@ func said(d *decision.Difference) string {
 		text = "removed"
 	case d.Tag != "":
 		text = "tag " + d.Tag
-	case holdsSecret("", d.Value):
+	case answersSecret(d):
 		text = "a value that looks like a secret"
 	default:
 		text = canonical(d.Value)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bascule/bascule/internal/kube/decision"
 	"github.com/bascule/bascule/internal/kube/manifest"
 	"github.com/bascule/bascule/internal/kube/translate"
 )
@@ -49,6 +50,12 @@ const secretPart = "‹secret›" //nolint:gosec // what stands for one, and non
 func holdsSecret(name string, v any) bool {
 	_, found := redacted(name, v)
 	return found
+}
+
+// answersSecret says whether the value of an answer looks like a secret: people may write one where none belongs.
+func answersSecret(d *decision.Difference) bool {
+	path, err := manifest.ParsePath(d.Path)
+	return err != nil || len(path) == 0 || holdsSecret(valueName(path), d.Value)
 }
 
 // redacted returns a value without its parts that look like secrets, and whether there are any.

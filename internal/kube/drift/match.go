@@ -46,8 +46,12 @@ func (c *comparison) index(regions []Region) []matched {
 	}
 	all := map[identity]matched{}
 	for i, r := range regions {
+		for _, a := range r.Set.Aside {
+			c.report.LeftOut = append(c.report.LeftOut, fmt.Sprintf("%s, %s: %s", r.Name, a.Where, a.What))
+		}
 		for _, o := range r.Set.Objects {
 			if o.Name == "" {
+				c.report.LeftOut = append(c.report.LeftOut, fmt.Sprintf("%s, %s: a %s without a name", r.Name, o.Where(), o.Kind))
 				continue // nobody can say whether two of them are one
 			}
 			id, declared := plain(i, o)

@@ -17,8 +17,8 @@ type naming struct {
 	declared, words *regexp.Regexp
 	// candidates are the words that are only suggested.
 	candidates []string
-	// hosts are its own names in DNS, and domains that no other region has.
-	hosts *regexp.Regexp
+	// hosts are its own names in DNS, and domains are those that no other region has.
+	hosts, domains map[string]bool
 	// seen remembers texts.
 	seen map[string]neutralised
 }
@@ -62,7 +62,7 @@ func learnNames(regions []Region, declared map[string][]string) []*naming {
 		}
 		n.candidates = slices.Sorted(maps.Keys(candidates))
 		n.words = anyWord(append(slices.Clone(declared[r.Name]), n.candidates...))
-		n.hosts = ownHosts(hosts, i)
+		n.hosts, n.domains = ownHosts(hosts, i)
 		out[i] = n
 	}
 	return out
@@ -198,34 +198,50 @@ func declaredHosts(o *manifest.Object) []string {
 	case "Certificate":
 		add(translate.At(o.Value, "spec", "dnsNames"))
 	}
-	return slices.DeleteFunc(out, func(h string) bool { return h == "" || !strings.Contains(h, ".") })
+	for i := range out {
+		out[i] = strings.TrimPrefix(out[i], "*.")
+	}
+	return slices.DeleteFunc(out, func(h string) bool { return !strings.Contains(h, ".") })
 }
 
-// ownHosts matches the names in DNS that only one region has, and names below domains that only it has.
-func ownHosts(hosts []map[string]bool, i int) *regexp.Regexp {
-	domains := make([]map[string]bool, len(hosts))
+// ownHosts are the names in DNS that only one region has, and the domains that only it has names in.
+func ownHosts(hosts []map[string]bool, i int) (names, domains map[string]bool) {
+	all := make([]map[string]bool, len(hosts))
 	for j := range hosts {
-		domains[j] = map[string]bool{}
+		all[j] = map[string]bool{}
 		for h := range hosts[j] {
-			domains[j][domain(h)] = true
+			all[j][domain(h)] = true
 		}
 	}
-	var quoted []string
-	for _, h := range slices.Sorted(maps.Keys(hosts[i])) {
-		if !others(hosts, i, h) {
-			quoted = append(quoted, regexp.QuoteMeta(h))
+	only := func(sets []map[string]bool) map[string]bool {
+		out := map[string]bool{}
+		for s := range sets[i] {
+			if !others(sets, i, s) {
+				out[s] = true
+			}
 		}
+		return out
 	}
-	for _, d := range slices.Sorted(maps.Keys(domains[i])) {
-		if !others(domains, i, d) {
-			quoted = append(quoted, regexp.QuoteMeta(d))
+	return only(hosts), only(all)
+}
+
+var hostName = regexp.MustCompile(`[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+`)
+
+// withoutHosts puts a neutral word in the place of a region's own names in DNS, and of its domains.
+func (n *naming) withoutHosts(s string) string {
+	if len(n.hosts) == 0 || !strings.Contains(s, ".") {
+		return s
+	}
+	return hostName.ReplaceAllStringFunc(s, func(h string) string {
+		d := domain(h)
+		switch {
+		case n.hosts[h]:
+			return "‹host›"
+		case n.domains[d]:
+			return strings.TrimSuffix(h, d) + "‹host›"
 		}
-	}
-	if len(quoted) == 0 {
-		return nil
-	}
-	slices.SortStableFunc(quoted, func(a, b string) int { return len(b) - len(a) })
-	return regexp.MustCompile(`(^|[^A-Za-z0-9-])(` + strings.Join(quoted, "|") + `)($|[^A-Za-z0-9.-])`)
+		return h
+	})
 }
 
 // domain is the part of a name that somebody has registered, as far as its form tells: two labels, or three below the likes of co.uk.

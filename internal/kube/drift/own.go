@@ -48,11 +48,9 @@ func (n *naming) neutral(s string, found map[string]bool) string {
 }
 
 func (n *naming) neutralise(s string) (r neutralised) {
-	if n.hosts != nil && n.hosts.MatchString(s) {
+	if to := n.withoutHosts(s); to != s {
 		r.what = append(r.what, "hosts")
-		for range 2 {
-			s = n.hosts.ReplaceAllString(s, "${1}‹host›${3}")
-		}
+		s = to
 	}
 	for _, o := range owns {
 		if to := o.find.ReplaceAllString(s, o.replace); to != s {

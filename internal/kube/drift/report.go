@@ -117,6 +117,8 @@ type Report struct {
 	Proposal    *Proposal     `json:"proposal,omitempty"`
 	// Unclear are objects that the declared words make one although a region has several of them; they keep their own names.
 	Unclear []string `json:"unclear,omitempty"`
+	// LeftOut is what was read and is not compared, by its region and place: what is no object, and objects without a name.
+	LeftOut []string `json:"left_out,omitempty"`
 }
 
 // Count counts differences of a class, in any of the states, by groups.

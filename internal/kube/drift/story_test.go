@@ -118,5 +118,8 @@ func told(r *drift.Report) string {
 	for _, u := range r.Unclear {
 		fmt.Fprintf(&b, "unclear: %s\n", u)
 	}
+	for _, l := range r.LeftOut {
+		fmt.Fprintf(&b, "left out: %s\n", l)
+	}
 	return b.String()
 }
