@@ -48,9 +48,6 @@ func Index(i int) Step { return Step{Index: i, form: byIndex} }
 // Listed says whether the step leads into a list.
 func (s Step) Listed() bool { return s.form != byKey }
 
-// Element says by which key and value the step chooses, if it chooses so.
-func (s Step) Element() (by, is string, ok bool) { return s.By, s.Is, s.form == byElement }
-
 // Name is what the step leads to: the key, the element's value, the flag, or the index.
 func (s Step) Name() string {
 	switch s.form {

@@ -8,12 +8,7 @@ import (
 
 // What other readers of manifests judge as the translation does: what a secret is, where pods stand, and which role they have on AWS.
 
-// LooksSecret says whether a value, by its name or by its form, looks like that of a secret. Such a value enters no output.
-func LooksSecret(name, value string) bool {
-	return SecretByName(name, value) || SecretByForm(value)
-}
-
-// SecretByName says whether a value looks like a secret by its name alone.
+// SecretByName says whether a value looks like a secret by its name alone. Such a value enters no output.
 func SecretByName(name, value string) bool { return value != "" && namedSecret(name, value) }
 
 // SecretByForm says whether a value, or a part of it, looks like a secret whatever its name is.
