@@ -24,7 +24,7 @@ var layers = [][]string{
 	{"kube/gateway", "kube/cluster", "kube/branch"},
 	{"kube/decision"},
 	{"kube/translate"},
-	{"kube/tree"},
+	{"kube/tree", "kube/drift", "kube/dependency"},
 	{"round"},
 	{"round/store", "round/outside", "platform"},
 	{"crossplane/pipeline"},

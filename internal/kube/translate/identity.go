@@ -143,17 +143,17 @@ func (w *work) account(role, name string) {
 	w.make("pods with the role "+roleName(role)+" need an account of their own", map[string]any{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta})
 }
 
-// roleOf returns the role of a pod on AWS.
+// roleOf returns the role of a pod on AWS: its own, by kube2iam and kiam, or that of its service account. That other pods of the account have one by
+// their annotation gives it none.
 func (w *work) roleOf(spec []string) string {
 	if role := text(w.Value, join(podMeta(spec), "annotations", podRole)...); role != "" {
 		return role
 	}
-	account := text(w.Value, join(spec, "serviceAccountName")...)
-	roles := w.in.roles[objectKey{"ServiceAccount", w.Namespace, orWord(account, "default")}]
-	if len(roles) == 0 {
+	account := w.in.find("ServiceAccount", w.Namespace, orWord(text(w.Value, join(spec, "serviceAccountName")...), "default"))
+	if account == nil {
 		return ""
 	}
-	return roles[0]
+	return text(account.Value, "metadata", "annotations", roleARN)
 }
 
 var usesAWS = regexp.MustCompile(`\bs3://|\b(s3|sqs|sns|dynamodb|kinesis|secretsmanager|ssm|sts|kms|ses|email|lambda|states|events)[a-z0-9.-]*\.amazonaws\.com|\barn:aws[a-z-]*:(s3|sqs|sns|dynamodb|kinesis|secretsmanager|ssm|kms|lambda):`)
@@ -163,14 +163,10 @@ func instanceProfile(w *work) {
 		if w.roleOf(spec) != "" {
 			continue
 		}
-		sign, keyed := "", false
-		w.env(func(path []string, name, value string) {
-			keyed = keyed || name == "AWS_ACCESS_KEY_ID"
-			if name == "AWS_REGION" || name == "AWS_DEFAULT_REGION" || usesAWS.MatchString(value) {
-				sign = name
-			}
+		sign := NodeRole(func(yield func(name, value string) bool) {
+			w.env(func(_ []string, name, value string) { _ = yield(name, value) }) // it wants all of them
 		})
-		if sign != "" && !keyed {
+		if sign != "" {
 			w.at(spec...).blocks("It seems to use AWS (by its variable "+sign+") and has no role: then it uses the node's, which no pod can on GKE.", "find out which role the nodes had and what of it the pods use; give them a service account with that role, in the source")
 		}
 	}

@@ -37,12 +37,16 @@ type balancers struct {
 
 func (in *Input) balance() *balancers {
 	facts := &in.Decisions.Gateway
-	routed, direct := gateway.Translate(in.Set.Objects, facts), gateway.Balancers(in.Set.Objects, facts)
+	objects, own := in.harmonisedObjects()
+	routed, direct := gateway.Translate(objects, facts), gateway.Balancers(objects, facts)
 	b := &balancers{
 		results: []*gateway.Result{routed, direct}, objects: routed.Objects, replaced: map[*manifest.Object]bool{}, gateways: map[string]string{},
 		protocols: patches(routed), services: patches(direct),
 	}
 	for _, o := range routed.Replaced {
+		if source := own[o]; source != nil {
+			o = source
+		}
 		b.replaced[o] = true
 	}
 	for i := range b.objects {
@@ -53,6 +57,28 @@ func (in *Input) balance() *balancers {
 		}
 	}
 	return b
+}
+
+// harmonisedObjects are the objects with what was decided about differences between regions, for that comes before everything; and which object of the source each
+// of those stands for that differ.
+func (in *Input) harmonisedObjects() (objects []*manifest.Object, own map[*manifest.Object]*manifest.Object) {
+	if len(in.harmonise) == 0 {
+		return in.Set.Objects, nil
+	}
+	own = map[*manifest.Object]*manifest.Object{}
+	rule := &harmonised()[0]
+	for _, o := range in.Set.Objects {
+		if len(in.harmonise[o.String()]) > 0 {
+			w := &work{Object: &Object{Object: o, now: o.Value}, in: in, out: &Result{Verdicts: map[Verdict]int{}}, rule: rule}
+			harmonise(w)
+			c := *o
+			c.Value = w.now
+			own[&c] = o
+			o = &c
+		}
+		objects = append(objects, o)
+	}
+	return objects, own
 }
 
 func patches(r *gateway.Result) map[string]*gateway.Patch {

@@ -30,6 +30,8 @@ type Input struct {
 	proxied, awaited bool
 	// balancers are the load balancers of the Ingresses.
 	balancers *balancers
+	// harmonise is what was decided about differences between regions, by the object.
+	harmonise map[string][]*decision.Difference
 }
 
 type objectKey struct{ kind, namespace, name string }
@@ -207,6 +209,15 @@ func (w *work) run(rules []*Rule) {
 func (in *Input) learn() {
 	in.index = make(map[objectKey]*manifest.Object, len(in.Set.Objects))
 	in.roles = map[objectKey][]string{}
+	in.harmonise = map[string][]*decision.Difference{}
+	if in.Decisions != nil {
+		for i := range in.Decisions.Harmonise.Differences {
+			d := &in.Decisions.Harmonise.Differences[i]
+			for _, o := range d.Objects {
+				in.harmonise[o] = append(in.harmonise[o], d)
+			}
+		}
+	}
 	for _, o := range in.Set.Objects {
 		in.index[objectKey{o.Kind, o.Namespace, o.Name}] = o
 		in.learnProxy(o)
