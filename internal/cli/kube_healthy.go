@@ -49,6 +49,9 @@ func (a *app) healthy(ctx context.Context, from []string, contextName string, wa
 	if err != nil {
 		return err
 	}
+	if len(set.Objects) == 0 {
+		return fault.New(fault.Usage, "read the manifests", errors.New("there is no object in them"), "what printed them may have failed: nothing is not healthy")
+	}
 	c, err := cluster.Open(contextName)
 	if err != nil {
 		return err
