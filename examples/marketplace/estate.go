@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-//go:embed environments.yaml services templates platform by-hand decisions
+//go:embed environments.yaml services templates platform by-hand
 var files embed.FS
 
 // Environment is where a copy of the marketplace runs.
@@ -71,25 +71,42 @@ func Manifests(environment string) (map[string][]byte, error) {
 
 // Decisions returns what its people have decided, for --config.
 func Decisions(environment string) ([]byte, error) {
-	return files.ReadFile("decisions/" + environment + ".yaml")
+	env, err := named(environment)
+	if err != nil {
+		return nil, err
+	}
+	form, err := parse("templates/decisions.yaml")
+	if err != nil {
+		return nil, err
+	}
+	return filled(form, env)
 }
 
-var image = regexp.MustCompile(`\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/([a-z0-9/-]+):[A-Za-z0-9._-]+`)
+var (
+	imagePattern = regexp.MustCompile(`(\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/[a-z0-9/-]+:[A-Za-z0-9._-]+)`)
+	rolePattern  = regexp.MustCompile(`amazonaws\.com/role(?:-arn)?: "?([A-Za-z0-9:/-]+)`)
+)
 
 // Images returns the list of verified copies of all images that the manifests name, for --images. Their digests are made up: nothing was copied.
 func Images(manifests map[string][]byte) []byte {
-	found := map[string]string{}
-	for _, text := range manifests {
-		for _, m := range image.FindAllSubmatch(text, -1) {
-			found[string(m[0])] = string(m[1])
-		}
-	}
 	var b bytes.Buffer
-	for _, from := range slices.Sorted(maps.Keys(found)) {
+	for _, from := range found(imagePattern, manifests) {
 		_, tagged, _ := strings.Cut(from, "/")
-		fmt.Fprintf(&b, "%s europe-docker.pkg.dev/refurb-images/market/%s sha256:%x\n", from, found[from], sha256.Sum256([]byte(tagged)))
+		name, _, _ := strings.Cut(tagged, ":")
+		fmt.Fprintf(&b, "%s europe-docker.pkg.dev/refurb-images/market/%s sha256:%x\n", from, name, sha256.Sum256([]byte(tagged)))
 	}
 	return b.Bytes()
+}
+
+// found is what a pattern's group finds, once and in order.
+func found(pattern *regexp.Regexp, manifests map[string][]byte) []string {
+	all := map[string]bool{}
+	for _, text := range manifests {
+		for _, m := range pattern.FindAllSubmatch(text, -1) {
+			all[string(m[1])] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
 }
 
 func named(environment string) (*Environment, error) {

@@ -2,8 +2,6 @@ package marketplace
 
 import (
 	"encoding/json"
-	"fmt"
-	"hash/fnv"
 	"strings"
 	"text/template"
 )
@@ -155,75 +153,4 @@ func (s *Service) values() error {
 		*m = out
 	}
 	return nil
-}
-
-// functions are what templates may call.
-func functions() template.FuncMap {
-	return template.FuncMap{
-		"queue": func(e *Environment, name string) string {
-			return fmt.Sprintf("https://sqs.%s.amazonaws.com/%s/mkt-%s-%s", e.Region, e.Account, e.Name, name)
-		},
-		"topic": func(e *Environment, name string) string {
-			return fmt.Sprintf("arn:aws:sns:%s:%s:mkt-%s-%s", e.Region, e.Account, e.Name, name)
-		},
-		"database": func(e *Environment, name string) string {
-			return fmt.Sprintf("mkt-%s-%s.cluster-%s.%s.rds.amazonaws.com", e.Name, name, e.RDS, e.Region)
-		},
-		"cache": func(e *Environment, name string) string {
-			return fmt.Sprintf("mkt-%s-%s.k7x2ab.ng.0001.%s.cache.amazonaws.com", e.Name, name, e.Short)
-		},
-		// made is a number that looks like one of AWS, and is the same each time.
-		"made": func(prefix, name string) string {
-			h := fnv.New64a()
-			fmt.Fprint(h, prefix, name)
-			return fmt.Sprintf("%s-0%016x", prefix, h.Sum64())
-		},
-		"indent": func(n int, text string) string {
-			return strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n"+strings.Repeat(" ", n))
-		},
-		"teams":      func() []string { return []string{"shop", "trade", "payments", "sellers", "workshop", "customers", "data"} },
-		"components": func() []string { return []string{"cert-manager", "cert-manager-webhook", "cert-manager-cainjector"} },
-		"addons":     addons,
-		// job is what the pods of a job of a service are made from, so many spaces to the right.
-		"job": func(s *Service, j Job, right int) any {
-			return struct {
-				*Service
-				Job Job
-				Pad string
-			}{s, j, strings.Repeat(" ", right)}
-		},
-	}
-}
-
-// addon is a part of the cluster itself, by its image.
-type addon struct {
-	Name, Image string
-	// Master says that it runs beside the control plane.
-	Master bool
-}
-
-// addons are those of one kind: daemons and controllers of EKS, daemons of kops.
-func addons(kind string) []addon {
-	return map[string][]addon{
-		"eks daemons": {
-			{Name: "aws-node", Image: "602401143452.dkr.ecr.eu-west-1.amazonaws.com/amazon-k8s-cni:v1.19.0"},
-			{Name: "kube-proxy", Image: "602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/kube-proxy:v1.31.2"},
-			{Name: "ebs-csi-node", Image: "public.ecr.aws/ebs-csi-driver/aws-ebs-csi-driver:v1.37.0"},
-		},
-		"eks controllers": {
-			{Name: "aws-load-balancer-controller", Image: "public.ecr.aws/eks/aws-load-balancer-controller:v2.10.1"},
-			{Name: "cluster-autoscaler", Image: "registry.k8s.io/autoscaling/cluster-autoscaler:v1.31.0"},
-			{Name: "karpenter", Image: "public.ecr.aws/karpenter/controller:1.1.0"},
-			{Name: "ebs-csi-controller", Image: "public.ecr.aws/ebs-csi-driver/aws-ebs-csi-driver:v1.37.0"},
-			{Name: "metrics-server", Image: "registry.k8s.io/metrics-server/metrics-server:v0.7.2"},
-		},
-		"kops daemons": {
-			{Name: "kops-controller", Image: "registry.k8s.io/kops/kops-controller:1.29.2", Master: true},
-			{Name: "kube2iam", Image: "jtblin/kube2iam:0.12.0"},
-			{Name: "calico-node", Image: "docker.io/calico/node:v3.28.2"},
-			{Name: "aws-node-termination-handler", Image: "public.ecr.aws/aws-ec2/aws-node-termination-handler:v1.22.1"},
-			// What the teams of the workshop want of the old control plane: a copy of etcd each night.
-			{Name: "etcd-copy", Image: "333344445555.dkr.ecr.ap-northeast-1.amazonaws.com/platform/etcd-copy:0.2.0", Master: true},
-		},
-	}[kind]
 }
