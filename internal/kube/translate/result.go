@@ -25,6 +25,10 @@ type Input struct {
 	index map[objectKey]*manifest.Object
 	// roles are the roles of AWS that pods have by their service account, or by kube2iam and kiam, by namespace and account.
 	roles map[objectKey][]string
+	// accounts are the roles that service accounts have by themselves.
+	accounts map[objectKey]string
+	// dns is what is known of the source's own external-dns.
+	dns recorder
 	// proxied says that a Service asked for the PROXY protocol.
 	proxied bool
 }
@@ -40,7 +44,7 @@ type Result struct {
 	// Verdicts counts, for each verdict, the rows that objects met.
 	Verdicts map[Verdict]int
 
-	made map[string]bool
+	made map[string]*Made
 }
 
 // Object is what becomes of one object.
@@ -75,7 +79,7 @@ type Reason struct {
 type Made struct {
 	Value map[string]any
 	Reason
-	// For names the object that it was first made for.
+	// For names the object that it was made for, the first by name of several.
 	For string
 }
 
@@ -87,19 +91,20 @@ func (m *Made) ID() string {
 func text(v any, path ...string) string { s, _ := at(v, path).(string); return s }
 
 // Translate applies all rules to all objects.
-func Translate(in Input) *Result {
+func Translate(in Input) *Result { return translateBy(in, Topics(), Phases().Rules) }
+
+func translateBy(in Input, topics []Topic, still []Rule) *Result {
 	if in.Decisions == nil {
 		in.Decisions = &decision.Decisions{}
 	}
 	in.learn()
 	out := &Result{Verdicts: map[Verdict]int{}}
 	var rules []*Rule
-	for _, t := range Topics() {
+	for _, t := range topics {
 		for i := range t.Rules {
 			rules = append(rules, &t.Rules[i])
 		}
 	}
-	still := Phases().Rules
 	for _, o := range in.Set.Objects {
 		w := &work{Object: &Object{Object: o, now: o.Value}, in: &in, out: out}
 		w.run(rules)
@@ -163,7 +168,7 @@ func (w *work) run(rules []*Rule) {
 // learn looks at all objects once, for what rules have to know about others.
 func (in *Input) learn() {
 	in.index = make(map[objectKey]*manifest.Object, len(in.Set.Objects))
-	in.roles = map[objectKey][]string{}
+	in.roles, in.accounts = map[objectKey][]string{}, map[objectKey]string{}
 	for _, o := range in.Set.Objects {
 		in.index[objectKey{o.Kind, o.Namespace, o.Name}] = o
 		if o.Kind == "Service" {
@@ -173,9 +178,10 @@ func (in *Input) learn() {
 		}
 		if role := text(o.Value, "metadata", "annotations", roleARN); o.Kind == "ServiceAccount" && role != "" {
 			k := objectKey{"ServiceAccount", o.Namespace, o.Name}
-			in.roles[k] = append(in.roles[k], role)
+			in.roles[k], in.accounts[k] = append(in.roles[k], role), role
 		}
 		for _, path := range podSpecs(o.Value) {
+			in.dns.learn(at(o.Value, path))
 			role := text(o.Value, join(podMeta(path), "annotations", podRole)...)
 			k := objectKey{"ServiceAccount", o.Namespace, cmp.Or(text(o.Value, join(path, "serviceAccountName")...), "default")}
 			if role != "" && !slices.Contains(in.roles[k], role) {

@@ -183,17 +183,18 @@ func (w *work) hold(why string) {
 	w.Held = &Reason{Rule: w.rule, Why: why}
 }
 
-// make adds an object of bascule's own; two rules that want the same one get one.
+// make adds an object of bascule's own; what several objects want is made once, for the first of them by name: in which order they stand says nothing.
 func (w *work) make(why string, object map[string]any) {
 	w.touch()
 	n := &Made{Value: object, Reason: Reason{Rule: w.rule, Why: why}, For: w.String()}
 	if w.out.made == nil {
-		w.out.made = map[string]bool{}
+		w.out.made = map[string]*Made{}
 	}
-	if w.out.made[n.ID()] {
+	if m := w.out.made[n.ID()]; m != nil {
+		m.For = min(m.For, n.For)
 		return
 	}
-	w.out.made[n.ID()] = true
+	w.out.made[n.ID()] = n
 	w.out.Made = append(w.out.Made, n)
 }
 
