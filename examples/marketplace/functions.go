@@ -125,6 +125,9 @@ func roles(e *Environment) ([]role, error) {
 		switch service {
 		case "mailer", "notifications":
 			to = "aws"
+			if !e.EKS() { // kube2iam goes without the account, and a token does not
+				name = "arn:aws:iam::" + e.Account + ":role/" + name
+			}
 		case "reviews", "recommendations":
 			to = "direct"
 		case "aws-load-balancer-controller", "autoscaler", "cluster-autoscaler", "ebs-csi-controller", "ecr-login", "karpenter", "metrics-server":
