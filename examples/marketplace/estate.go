@@ -161,10 +161,12 @@ func services(env *Environment, out map[string][]byte) error {
 }
 
 // in is the service as an environment has it.
-func (s Service) in(env *Environment, team string) (*Service, error) {
+func (s *Service) in(env *Environment, team string) (*Service, error) {
+	here := *s
+	s = &here
 	s.Environment, s.Namespace = env, team
 	if drift, ok := s.Drift[env.Name]; ok {
-		if err := json.Unmarshal(drift, &s); err != nil {
+		if err := json.Unmarshal(drift, s); err != nil {
 			return nil, err
 		}
 	}
@@ -174,7 +176,7 @@ func (s Service) in(env *Environment, team string) (*Service, error) {
 			s.Scale = &Scale{Min: 1, Max: 3, CPU: s.Scale.CPU}
 		}
 	}
-	return &s, s.values()
+	return s, s.values()
 }
 
 // platform adds what the environment's platform team runs: one file for each part, of the flavour or of both.

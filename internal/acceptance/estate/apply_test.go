@@ -229,6 +229,7 @@ func (a *applier) built() ([]*manifest.Object, error) {
 
 // TestKustomizeBuildsTheSame compares what the tests look at with what GitOps would apply.
 func TestKustomizeBuildsTheSame(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("Kustomize takes its time")
 	}

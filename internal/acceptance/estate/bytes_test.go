@@ -90,6 +90,7 @@ func TestNoValueOfASecretGetsIn(t *testing.T) {
 
 // TestTheCommand runs the command as people do, on a folder, and again: it writes the tree that the other tests look at, and then nothing.
 func TestTheCommand(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	e := environment(t, "na")
 	for name, text := range e.source {

@@ -17,6 +17,7 @@ import (
 // as small as the change: a file below generated/ changes only if it is one of an object that changed, or a list that names it. Nothing people
 // wrote changes, and running again does nothing. testdata/commits.golden says how large each difference was.
 func TestThirtyCommits(t *testing.T) {
+	t.Parallel()
 	h := &history{out: t.TempDir(), source: maps.Clone(environment(t, "eu").source)}
 	maps.DeleteFunc(h.source, func(name string, _ []byte) bool { // the teams' own; the platform's stays as it is, and takes time
 		return strings.HasPrefix(name, "platform/") && name != "platform/namespaces.yaml"

@@ -39,6 +39,7 @@ func by1(what string, by []string) string {
 // certificates for the same things; testdata/twice.golden lists them. In standby the new side does nothing but run what was declared to only read,
 // and behind the switch the mirrored old side and the new one have nothing in common.
 func TestNothingActsTwice(t *testing.T) {
+	t.Parallel()
 	var list strings.Builder
 	for _, name := range environments {
 		e := environment(t, name)
@@ -67,6 +68,7 @@ func TestNothingActsTwice(t *testing.T) {
 
 // TestEveryHoldIsNeeded takes what holds one object still away, object by object: each makes the new side act in standby, so the check above sees each.
 func TestEveryHoldIsNeeded(t *testing.T) {
+	t.Parallel()
 	e := environment(t, "ap")
 	lived, stood := e.build(t, live), e.build(t, standby)
 	held := map[string]bool{}
@@ -115,6 +117,7 @@ func controllers(text []byte) bool {
 
 // TestControllersOfSomebodyElse: what a platform team installs by other means is not among the objects, and runs on both sides.
 func TestControllersOfSomebodyElse(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"eu", "na", "ap"} {
 		source, err := marketplace.Manifests(name)
 		if err != nil {
@@ -144,6 +147,7 @@ func TestControllersOfSomebodyElse(t *testing.T) {
 
 // TestWhatConsumesIsNotKept declares what consumes to run in standby, one after the other: each is refused, also where a ConfigMap names the queue.
 func TestWhatConsumesIsNotKept(t *testing.T) {
+	t.Parallel()
 	e := environment(t, "ap")
 	consumers := map[string]bool{}
 	for what, by := range acting(e.build(t, live)) {

@@ -25,7 +25,7 @@ const (
 // phases are the rules that hold an object still. Both sides run at once for weeks: without them both would charge, mail and consume.
 func phases() []Rule {
 	return []Rule{
-		{ID: "phase-schedule", Source: "CronJob, Job, CronWorkflow", Target: "suspended", Verdict: Mechanical, Kinds: []string{"CronJob", "Job", "CronWorkflow"}, Apply: holdSchedule},
+		{ID: "phase-schedule", Source: "CronJob, Job, CronWorkflow", Target: "suspended; a hook of Argo CD or Helm is not there", Verdict: Mechanical, Kinds: []string{"CronJob", "Job", "CronWorkflow"}, Apply: holdSchedule},
 		{ID: "phase-workload", Source: "Deployment, StatefulSet, Rollout, DaemonSet, Pod; Prometheus, Alertmanager, ThanosRuler of the operator", Target: "at zero, on no node, or not there", Verdict: Mechanical, Kinds: slices.Concat([]string{"Rollout", "DaemonSet", "Pod"}, scaled, operated), Apply: holdWorkload},
 		{ID: "phase-autoscaler", Source: "HorizontalPodAutoscaler, ScaledObject, ScaledJob", Target: "idle at zero, paused", Verdict: Mechanical, Kinds: []string{"HorizontalPodAutoscaler", "ScaledObject", "ScaledJob"}, Apply: holdAutoscaler},
 		{ID: "phase-dns", Source: "what external-dns writes records for", Target: "left alone by external-dns", Verdict: Mechanical, Kinds: []string{"Service", "Ingress", "Gateway", "HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute", "VirtualService", "DNSEndpoint"}, Apply: holdDNS},
@@ -65,9 +65,21 @@ func (w *work) kept() bool {
 	return w.phase == standby && slices.Contains(w.in.Decisions.Keep, w.String())
 }
 
+// hooks are how Argo CD and Helm name a Job that they run before or behind a release, and wait for.
+var hooks = []string{"argocd.argoproj.io/hook", "helm.sh/hook"}
+
 func holdSchedule(w *work) {
 	if w.kept() {
 		return
+	}
+	for _, k := range hooks {
+		if _, hook := w.annotation(k); hook && w.Kind == "Job" {
+			w.drop("both sides would run it, and a hook that is suspended never ends, so whoever waits for it waits for ever")
+			return
+		}
+	}
+	if w.Kind == "Job" && w.phase == standby {
+		w.note("It runs on the new side at the switch, although it may have run on the old one long ago.", "remove it in the source if it is done with")
 	}
 	if on, _ := w.value("spec", "suspend").(bool); !on {
 		w.set("both sides would run it", true, "spec", "suspend")

@@ -1,4 +1,4 @@
-// Command write writes the manifests of the example's environments into a folder: a folder for each, with the decisions and the list of
+// Command cmd writes the manifests of the example's environments into a folder: a folder for each, with the decisions and the list of
 // images that a translation of it takes. It writes nowhere else.
 package main
 
@@ -20,7 +20,7 @@ func main() {
 
 func write(args []string) error {
 	if len(args) != 1 {
-		return errors.New("usage: go run ./examples/marketplace/write DIR")
+		return errors.New("usage: go run ./examples/marketplace/cmd DIR")
 	}
 	environments, err := marketplace.Environments()
 	if err != nil {
