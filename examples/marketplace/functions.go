@@ -25,7 +25,7 @@ func functions() template.FuncMap {
 		// made is a number that looks like one of AWS, and is the same each time.
 		"made": func(prefix, name string) string {
 			h := fnv.New64a()
-			h.Write([]byte(prefix + name)) //nolint:errcheck // a hash takes everything
+			h.Write([]byte(prefix + name))
 			return fmt.Sprintf("%s-0%016x", prefix, h.Sum64())
 		},
 		"indent": func(n int, text string) string {
@@ -101,7 +101,7 @@ func google(e *Environment) place {
 // number is the number of an environment's project.
 func number(environment string) string {
 	h := fnv.New32a()
-	h.Write([]byte(environment)) //nolint:errcheck // a hash takes everything
+	h.Write([]byte(environment))
 	return fmt.Sprintf("%012d", h.Sum32())
 }
 
