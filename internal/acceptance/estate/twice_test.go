@@ -37,7 +37,7 @@ func by1(what string, by []string) string {
 
 // TestNothingActsTwice has both clusters at once. Without phases the old side and the new one run, consume, charge, mail, write records and order
 // certificates for the same things; testdata/twice.golden lists them. In standby the new side does nothing but run what was declared to only read,
-// and behind the switch the mirrored old side and the new one have nothing in common.
+// and behind the switch the mirrored old side and the new one have nothing in common but two operators.
 func TestNothingActsTwice(t *testing.T) {
 	t.Parallel()
 	var list strings.Builder
@@ -59,7 +59,11 @@ func TestNothingActsTwice(t *testing.T) {
 				t.Errorf("%s: in standby the new side %s by %s", name, what, by)
 			}
 		}
-		if both := twice(still, lived); len(both) > 0 {
+		// Two operators have to see that what they run is at zero, and do nothing else.
+		both = slices.DeleteFunc(twice(still, lived), func(s string) bool {
+			return s == "runs Deployment keda/keda-operator" || s == "runs Deployment monitoring/prometheus-operator"
+		})
+		if len(both) > 0 {
 			t.Errorf("%s: behind the switch both sides act:\n%s", name, lines(both))
 		}
 	}

@@ -93,6 +93,9 @@ func holdWorkload(w *work) {
 		w.keptQueues()
 		return
 	}
+	if w.phase == mirror && w.enforces() {
+		return
+	}
 	if slices.Contains(operated, w.Kind) && w.Group != "monitoring.coreos.com" {
 		return
 	}
@@ -108,6 +111,16 @@ func holdWorkload(w *work) {
 			w.set("both sides would run it", int64(0), "spec", "replicas")
 		}
 	}
+}
+
+// enforces says whether the workload is an operator by which others come to zero. On the old side they run already, so it has to go on until they do not:
+// an operator that ends first leaves what it runs as it was.
+func (w *work) enforces() (is bool) {
+	w.containers(func(_ []string, c map[string]any) {
+		image, _ := c["image"].(string)
+		is = is || strings.Contains(image, "prometheus-operator/prometheus-operator") || strings.Contains(image, "kedacore/keda")
+	})
+	return is
 }
 
 // keptQueues refuses to let something run in standby that names a queue, in a variable or in a ConfigMap that its pods read.
