@@ -185,3 +185,29 @@ func TestWhatConsumesIsNotKept(t *testing.T) {
 		}
 	}
 }
+
+// TestWithoutDecisions translates before anybody has decided anything: what is written is valid, and in standby nothing acts.
+func TestWithoutDecisions(t *testing.T) {
+	t.Parallel()
+	decoder, err := builtIn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"preprod", "ap"} {
+		e, err := translation(name, environment(t, name).source, func(d *decision.Decisions) { *d = decision.Decisions{} })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, by := range acting(e.build(t, standby)) {
+			t.Errorf("%s: in standby the new side %s by %s", name, what, by)
+		}
+		for _, o := range e.build(t, live) {
+			if _, _, err := decoder.Decode(o.Text, nil, nil); builtInGroup(o.Group) && err != nil {
+				t.Errorf("%s: %s: %v", name, o, err)
+			}
+		}
+		if !slices.ContainsFunc(e.result.Findings, func(f finding.Finding) bool { return f.Kind == finding.Question }) {
+			t.Errorf("%s: nothing is asked", name)
+		}
+	}
+}
