@@ -150,7 +150,10 @@ func (out *Result) balance(in *Input) {
 		if err != nil {
 			continue // package gateway writes what can be read
 		}
-		m := &Made{Value: v.Value, Reason: Reason{Rule: row, Why: "an Application Load Balancer served " + strings.Join(o.From, ", ")}, For: strings.Join(o.From, ", ")}
+		m := &Made{Value: v.Value, Reason: Reason{Rule: row, Why: "it stands for an Application Load Balancer"}, For: strings.Join(o.From, ", ")}
+		if len(o.From) > 1 { // whoever joins the others is no change of what they share
+			m.For = "the Ingresses of one load balancer"
+		}
 		say := func(what, do string) {
 			out.Findings = append(out.Findings, finding.Finding{Code: row.ID, Kind: finding.Problem, Severity: finding.Blocker, Object: v.String(), What: what, Do: do, Owner: "operator", Evidence: o.From})
 		}
@@ -163,8 +166,31 @@ func (out *Result) balance(in *Input) {
 			out.addMade(m)
 		}
 	}
+	out.fewer(in, row)
 	for _, r := range in.balancers.results {
 		out.told(in, r, need)
+	}
+}
+
+// fewer says which load balancers could be one: an ALB took Ingresses of a group, and groups were made for its limits as often as for a reason.
+func (out *Result) fewer(in *Input, row *Rule) {
+	classes := map[string][]string{}
+	for i := range in.balancers.objects {
+		if o := &in.balancers.objects[i]; o.Kind == "Gateway" {
+			if v, err := manifest.FromNode(o.Node); err == nil {
+				class := text(v.Value, "spec", "gatewayClassName")
+				classes[class] = append(classes[class], o.Namespace+"/"+o.Name)
+			}
+		}
+	}
+	for _, class := range keys(classes) {
+		if all := classes[class]; len(all) > 1 {
+			out.Findings = append(out.Findings, finding.Finding{
+				Code: row.ID, Kind: finding.Opportunity, Severity: finding.Info, Object: "GatewayClass " + class, Count: int64(len(all)), Evidence: all, Owner: "operator",
+				What: fmt.Sprintf("There are %d Gateways of it. Routes of all namespaces can share one: one address, one place for certificates.", len(all)),
+				Do:   "group their Ingresses by alb.ingress.kubernetes.io/group.name in the source, or write one Gateway in overrides/ and let the routes name it",
+			})
+		}
 	}
 }
 

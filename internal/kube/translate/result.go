@@ -26,6 +26,10 @@ type Input struct {
 	index map[objectKey]*manifest.Object
 	// roles are the roles of AWS that pods have by their service account, or by kube2iam and kiam, by namespace and account.
 	roles map[objectKey][]string
+	// accounts are the roles that service accounts have by themselves.
+	accounts map[objectKey]string
+	// dns is what is known of the source's own external-dns.
+	dns recorder
 	// proxied says that a Service asked for the PROXY protocol, awaited that a ConfigMap has somebody wait for it.
 	proxied, awaited bool
 	// balancers are the load balancers of the Ingresses.
@@ -45,7 +49,7 @@ type Result struct {
 	// Verdicts counts, for each verdict, the rows that objects met.
 	Verdicts map[Verdict]int
 
-	made map[string]bool
+	made map[string]*Made
 }
 
 // Object is what becomes of one object.
@@ -80,7 +84,7 @@ type Reason struct {
 type Made struct {
 	Value map[string]any
 	Reason
-	// For names the object that it was first made for.
+	// For names the object that it was made for, the first by name of several.
 	For string
 	// Standby comes on top of it in standby; Idle says why it is not there.
 	Standby []Op
@@ -98,7 +102,9 @@ func (m *Made) ID() string {
 func text(v any, path ...string) string { s, _ := at(v, path).(string); return s }
 
 // Translate applies all rules to all objects.
-func Translate(in Input) *Result {
+func Translate(in Input) *Result { return translateBy(in, Topics(), Phases().Rules) }
+
+func translateBy(in Input, topics []Topic, still []Rule) *Result {
 	if in.Decisions == nil {
 		in.Decisions = &decision.Decisions{}
 	}
@@ -106,12 +112,11 @@ func Translate(in Input) *Result {
 	in.balancers = in.balance()
 	out := &Result{Verdicts: map[Verdict]int{}}
 	var rules []*Rule
-	for _, t := range Topics() {
+	for _, t := range topics {
 		for i := range t.Rules {
 			rules = append(rules, &t.Rules[i])
 		}
 	}
-	still := Phases().Rules
 	for _, part := range parts.Of(len(in.Set.Objects), func(from, to int) *Result {
 		part := &Result{Verdicts: map[Verdict]int{}}
 		for _, o := range in.Set.Objects[from:to] {
@@ -153,12 +158,14 @@ func (out *Result) add(part *Result) {
 // addMade adds an object, unless another rule or another object has had it made already.
 func (out *Result) addMade(m *Made) {
 	if out.made == nil {
-		out.made = map[string]bool{}
+		out.made = map[string]*Made{}
 	}
-	if id := m.ID(); !out.made[id] {
-		out.made[id] = true
-		out.Made = append(out.Made, m)
+	if same := out.made[m.ID()]; same != nil {
+		same.For = min(same.For, m.For)
+		return
 	}
+	out.made[m.ID()] = m
+	out.Made = append(out.Made, m)
 }
 
 // mostPlaces is how many places one finding names.
@@ -208,7 +215,7 @@ func (w *work) run(rules []*Rule) {
 // learn looks at all objects once, for what rules have to know about others.
 func (in *Input) learn() {
 	in.index = make(map[objectKey]*manifest.Object, len(in.Set.Objects))
-	in.roles = map[objectKey][]string{}
+	in.roles, in.accounts = map[objectKey][]string{}, map[objectKey]string{}
 	in.harmonise = map[string][]*decision.Difference{}
 	if in.Decisions != nil {
 		for i := range in.Decisions.Harmonise.Differences {
@@ -223,9 +230,10 @@ func (in *Input) learn() {
 		in.learnProxy(o)
 		if role := text(o.Value, "metadata", "annotations", roleARN); o.Kind == "ServiceAccount" && role != "" {
 			k := objectKey{"ServiceAccount", o.Namespace, o.Name}
-			in.roles[k] = append(in.roles[k], role)
+			in.roles[k], in.accounts[k] = append(in.roles[k], role), role
 		}
 		for _, path := range podSpecs(o.Value) {
+			in.dns.learn(at(o.Value, path))
 			role := text(o.Value, join(podMeta(path), "annotations", podRole)...)
 			k := objectKey{"ServiceAccount", o.Namespace, cmp.Or(text(o.Value, join(path, "serviceAccountName")...), "default")}
 			if role != "" && !slices.Contains(in.roles[k], role) {

@@ -65,5 +65,8 @@ func Topics() []Topic {
 // Phases returns the rules that hold an object still: on the new side while it stands by, and on the old side once it is quiet.
 func Phases() Topic { return Topic{"Phases", phases()} }
 
-// podKinds are the kinds whose pods everybody knows. Rules about pods look at all kinds, for a custom resource may hold a template.
+// scaled are the kinds of Kubernetes itself that say how many pods there are.
 var scaled = []string{"Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"}
+
+// operated are those for which the Prometheus operator runs pods: two Alertmanagers page twice.
+var operated = []string{"Prometheus", "PrometheusAgent", "Alertmanager", "ThanosRuler"}

@@ -183,7 +183,7 @@ func (w *work) hold(why string) {
 	w.Held = &Reason{Rule: w.rule, Why: why}
 }
 
-// make adds an object of bascule's own; two rules that want the same one get one.
+// make adds an object of bascule's own; what several objects want is made once, for the first of them by name: in which order they stand says nothing.
 func (w *work) make(why string, object map[string]any) {
 	w.touch()
 	w.out.addMade(&Made{Value: object, Reason: Reason{Rule: w.rule, Why: why}, For: w.String()})
