@@ -32,6 +32,14 @@ type Set struct {
 type Aside struct {
 	Where string
 	What  string
+	// Value is what the document holds, as an object's value: the values of a Helm chart, say. It is nil where it was not read.
+	Value any
+}
+
+// File is a text and the name by which it is known.
+type File struct {
+	Name string
+	Text []byte
 }
 
 // MistakeError is something that cannot be read, and where.
@@ -57,6 +65,19 @@ func Read(in io.Reader, names ...string) (*Set, error) {
 	r.twice()
 	if len(r.wrong) > 0 {
 		return nil, fault.New(fault.Data, "read the manifests", joined(r.wrong), "mend them, or take what is no manifest out of the folder; nothing was written")
+	}
+	return r.set, nil
+}
+
+// Parse reads texts as Read reads files.
+func Parse(files []File) (*Set, error) {
+	r := &reading{set: &Set{}}
+	for _, f := range files {
+		r.file(f.Name, f.Text)
+	}
+	r.twice()
+	if len(r.wrong) > 0 {
+		return nil, fault.New(fault.Data, "read the manifests", joined(r.wrong), "mend them")
 	}
 	return r.set, nil
 }
@@ -185,7 +206,7 @@ func (r *reading) document(file string, d document) {
 		object = o.identify()
 	}
 	if !object {
-		r.set.Aside = append(r.set.Aside, Aside{Where: fmt.Sprintf("%s:%d", file, line), What: "a document without apiVersion and kind"})
+		r.set.Aside = append(r.set.Aside, Aside{Where: fmt.Sprintf("%s:%d", file, line), What: "a document without apiVersion and kind", Value: value})
 		return
 	}
 	if items, ok := o.Value["items"].([]any); ok && strings.HasSuffix(o.Kind, "List") {
