@@ -19,7 +19,7 @@ can apply. It talks to no cluster and to no cloud.
 		Args: onlyCommands,
 		RunE: help,
 	}
-	cmd.AddCommand(a.kubeTranslate(), a.kubeGateway(), a.kubeProfile())
+	cmd.AddCommand(a.kubeTranslate(), a.kubeCheck(), a.kubeGateway(), a.kubeProfile())
 	return cmd
 }
 

@@ -24,6 +24,8 @@ type View struct {
 	Aside   []manifest.Aside
 	// Standby says that it is what runs before the switch, from which issuers of certificates are left out on purpose.
 	Standby bool
+	// NotApplied says why what people changed in it is not part of Objects; Build is the command that prints it with their changes.
+	NotApplied, Build string
 	// Changed are files that should be as bascule wrote them, and are not.
 	Changed []string
 }
@@ -179,6 +181,10 @@ func (r *run) view(v *View) []note {
 	w.policies()
 	for _, a := range v.Aside {
 		w.aside(a)
+	}
+	if v.NotApplied != "" {
+		w.notes = append(w.notes, note{code: "override-not-checked", severity: finding.Blocker, where: "overrides", object: v.Name, owner: operator,
+			what: "What people change in it is not checked, for its result is not known here: " + v.NotApplied + ".", do: v.Build + " | bascule kube check -"})
 	}
 	for _, name := range v.Changed {
 		w.notes = append(w.notes, note{code: "tree-changed", severity: finding.Warning, where: name, object: name, owner: operator,

@@ -103,8 +103,8 @@ func (f *left) key(key string, path []string) {
 
 func (f *left) text(path []string, s string) {
 	last := path[len(path)-1]
-	if translate.AWSKey(s) {
-		f.key(s, path)
+	if !strings.Contains(s, ".dkr.ecr.") {
+		f.key(s, path) // a value may name a key, of a label or a taint
 	}
 	for _, m := range registry.FindAllString(s, -1) {
 		f.tell("leftover-image", finding.Blocker, path, m, "It names the image "+m+" in ECR, from which nodes of GKE cannot pull.", "copy it to Artifact Registry, and name the copy by its digest: bascule kube translate --images")

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/kustomize/kyaml/yaml"
@@ -23,6 +24,8 @@ type Phase struct {
 	Objects []*manifest.Object
 	// Aside is what lies in the tree and is no object.
 	Aside []manifest.Aside
+	// NotApplied says why what people have written for the phase could not be put on top; the objects are then without it.
+	NotApplied string
 	// Changed are files below generated/ENVIRONMENT that are not as bascule has written them.
 	Changed []string
 }
@@ -34,7 +37,7 @@ func Is(dir string) bool {
 }
 
 // Load reads a tree: the phases of all its environments, in the order of their names, standby before live. What bascule has written it puts together
-// itself; where people have written overrides, Kustomize puts these on top, and nothing outside of the folder is read.
+// itself, and what people have written, on top, as far as it knows what Kustomize would do with it: a phase says so where it does not. Nothing outside of the folder is read.
 func Load(dir string) ([]Phase, error) {
 	entries, err := os.ReadDir(filepath.Join(dir, generated))
 	if err != nil {
@@ -71,15 +74,16 @@ func loaded(dir, environment string) ([]Phase, error) {
 	var out []Phase
 	for _, name := range []string{standby, live} {
 		p := Phase{Environment: environment, Name: name, Aside: a.aside, Changed: changed(files)}
-		if p.Objects, err = a.phase(name); err == nil && ours(environment, name, written) {
-			out = append(out, p)
-			continue
-		}
-		if err == nil {
-			p.Objects, err = overridden(environment, name, p.Objects, written)
-		}
-		if err != nil {
+		if p.Objects, err = a.phase(name); err != nil {
 			return nil, err
+		}
+		if !ours(environment, name, written) {
+			k := &kustomized{people: written, generated: path.Join(generated, environment, name), objects: slices.Clone(p.Objects)}
+			if err := k.folder(path.Join(overrides, environment, name)); err != nil {
+				p.NotApplied = err.Error()
+			} else {
+				p.Objects = k.objects
+			}
 		}
 		out = append(out, p)
 	}

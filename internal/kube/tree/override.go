@@ -4,137 +4,281 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
-	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
-	"sigs.k8s.io/kustomize/api/krusty"
-	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
+	"sigs.k8s.io/kustomize/kyaml/yaml/merge2"
 
-	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/kube/manifest"
 )
 
-// overridden lets Kustomize put what people have written on top of a phase's objects, all of it in memory. The lines of objects that it changes
-// are those of what it prints.
-func overridden(environment, phase string, objects []*manifest.Object, people Files) ([]*manifest.Object, error) {
-	where := path.Join(overrides, environment, phase)
-	fail := func(err error) error {
-		return fault.New(fault.Data, fmt.Sprintf("build %q", where), err, "kustomize build "+where+" has to work; bascule reads nothing outside of the tree for it")
-	}
-	disk := filesys.MakeFsInMemory()
-	put := func(name string, text []byte) error { return disk.WriteFile("/"+name, text) }
-	var all bytes.Buffer
-	for _, o := range objects {
-		text, err := yaml.Marshal(o.Value)
-		if err != nil {
-			return nil, fail(err)
-		}
-		all.WriteString("---\n")
-		all.Write(text)
-	}
-	list := "resources: [objects.yaml]\n"
-	if len(objects) == 0 {
-		list = "generatorOptions: {disableNameSuffixHash: true}\n"
-	}
-	folder := path.Join(generated, environment, phase)
-	err := errors.Join(put(path.Join(folder, kustomization), []byte(list)), put(path.Join(folder, "objects.yaml"), all.Bytes()))
-	for name, text := range people {
-		err = errors.Join(err, put(path.Join(overrides, name), text))
-	}
-	if err != nil {
-		return nil, fail(err)
-	}
-	if err := within(disk, people); err != nil {
-		return nil, fail(err)
-	}
-	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(disk, "/"+where)
-	if err != nil {
-		return nil, fail(err)
-	}
-	text, err := built.AsYaml()
-	if err != nil {
-		return nil, fail(err)
-	}
-	set, err := manifest.Parse([]manifest.File{{Name: "kustomize build " + where, Text: text}})
-	if err != nil {
-		return nil, fail(err)
-	}
-	return kept(set.Objects, objects), nil
+// kustomizations are the names by which Kustomize knows its own files.
+var kustomizations = []string{kustomization, "kustomization.yml", "Kustomization"}
+
+// mostNested is how far kustomizations may name one another.
+const mostNested = 20
+
+// kustomized does what a kustomization says: of Kustomize's many fields those that people use to change what bascule has written, namely resources,
+// components and patches. Whatever else one has is an error that names it, for the result would be another.
+type kustomized struct {
+	people Files // below overrides/
+	// generated is the folder whose objects are known already, and objects what was put together so far.
+	generated string
+	objects   []*manifest.Object
+	nested    int
 }
 
-// kept takes, of the objects that Kustomize built, those that it did not change from what they were before, with their lines.
-func kept(built, before []*manifest.Object) []*manifest.Object {
-	type key struct{ group, kind, namespace, name string }
-	of := func(o *manifest.Object) key { return key{o.Group, o.Kind, o.Namespace, o.Name} }
-	was := make(map[key]*manifest.Object, len(before))
-	for _, o := range before {
-		was[of(o)] = o
+// folder does what the kustomization of a folder says, a path in the tree.
+func (k *kustomized) folder(dir string) error {
+	if k.nested++; k.nested > mostNested {
+		return fmt.Errorf("%s: kustomizations name one another more than %d deep", dir, mostNested)
 	}
-	for i, o := range built {
-		if b := was[of(o)]; b != nil && reflect.DeepEqual(b.Value, o.Value) {
-			built[i] = b
+	defer func() { k.nested-- }()
+	name, text := k.file(dir)
+	if name == "" {
+		return fmt.Errorf("%s has no %s", dir, kustomization)
+	}
+	var fields map[string]yaml.Node
+	if err := yaml.Unmarshal(text, &fields); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	for _, f := range slices.Sorted(maps.Keys(fields)) {
+		if !slices.Contains([]string{"apiVersion", "kind", "metadata", "generatorOptions", "resources", "components", "patches"}, f) {
+			return fmt.Errorf("%s uses %s", name, f)
 		}
 	}
-	return built
-}
-
-// folders are the fields of a kustomization that name files and folders, which Kustomize would also fetch from a repository; files are those that
-// name files, which it would fetch from a server.
-var (
-	folders = []string{"resources", "components", "bases", "generators", "transformers", "validators"}
-	single  = []string{"crds", "configurations", "openapi", "patches", "patchesStrategicMerge", "patchesJson6902", "configMapGenerator", "secretGenerator", "replacements"}
-)
-
-// within refuses what Kustomize would fetch from elsewhere: whatever a kustomization names has to lie in the tree.
-func within(disk filesys.FileSystem, people Files) error {
-	for _, name := range people.names() {
-		if !slices.Contains([]string{kustomization, "kustomization.yml", "Kustomization"}, path.Base(name)) {
-			continue
+	var l struct {
+		Resources, Components []string
+		Patches               []struct {
+			Path, Patch string
+			Target      map[string]string
+			Options     map[string]bool
 		}
-		var k map[string]any
-		if err := yaml.Unmarshal(people[name], &k); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+	}
+	if err := yaml.Unmarshal(text, &l); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	for _, r := range slices.Concat(l.Resources, l.Components) {
+		if err := k.resource(path.Join(dir, r), r, name); err != nil {
+			return err
 		}
-		for _, field := range folders {
-			entries, _ := k[field].([]any)
-			for _, e := range entries {
-				s, _ := e.(string)
-				if !strings.Contains(s, "\n") && !disk.Exists("/"+path.Join(overrides, path.Dir(name), s)) {
-					return fmt.Errorf("%s names %q, which is not in the tree", path.Join(overrides, name), s)
-				}
+	}
+	for _, p := range l.Patches {
+		text := []byte(p.Patch)
+		if p.Path != "" {
+			var ok bool
+			if text, ok = k.people[strings.TrimPrefix(path.Join(dir, p.Path), overrides+"/")]; !ok {
+				return fmt.Errorf("%s names %q, which is not in overrides", name, p.Path)
 			}
 		}
-		for _, field := range single {
-			if far := elsewhere(k[field]); far != "" {
-				return fmt.Errorf("%s names %q, which is not in the tree", path.Join(overrides, name), far)
+		if len(p.Options) > 0 {
+			return fmt.Errorf("%s uses options of patches", name)
+		}
+		if err := k.patch(text, p.Target); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// file finds the kustomization of a folder.
+func (k *kustomized) file(dir string) (name string, text []byte) {
+	for _, n := range kustomizations {
+		if text, ok := k.people[strings.TrimPrefix(path.Join(dir, n), overrides+"/")]; ok {
+			return path.Join(dir, n), text
+		}
+	}
+	return "", nil
+}
+
+// resource takes in what a kustomization names: the objects that are known, another folder, or a file.
+func (k *kustomized) resource(at, said, by string) error {
+	if at == k.generated {
+		return nil // they came first
+	}
+	if text, ok := k.people[strings.TrimPrefix(at, overrides+"/")]; ok && strings.HasPrefix(at, overrides+"/") {
+		set, err := manifest.Parse([]manifest.File{{Name: at, Text: text}})
+		if err != nil {
+			return err
+		}
+		for _, o := range set.Objects {
+			if k.find(o) >= 0 {
+				return fmt.Errorf("%s: %s is there already", at, o)
+			}
+			k.objects = append(k.objects, o)
+		}
+		return nil
+	}
+	if name, _ := k.file(at); name == "" || !strings.HasPrefix(at, overrides+"/") {
+		return fmt.Errorf("%s names %q, which is not in overrides", by, said)
+	}
+	return k.folder(at)
+}
+
+func (k *kustomized) find(o *manifest.Object) int {
+	return slices.IndexFunc(k.objects, func(x *manifest.Object) bool {
+		return x != nil && x.Group == o.Group && x.Version == o.Version && x.Kind == o.Kind && x.Name == o.Name && spaceOf(x) == spaceOf(o)
+	})
+}
+
+// spaceOf is what Kustomize takes for a namespace where none is named.
+func spaceOf(o *manifest.Object) string {
+	if o.Namespace == "" {
+		return "default"
+	}
+	return o.Namespace
+}
+
+// patch applies a JSON Patch, or a strategic merge patch, to what it is for.
+func (k *kustomized) patch(text []byte, target map[string]string) error {
+	selected, err := selector(target)
+	if err != nil {
+		return err
+	}
+	var ops []step
+	if yaml.Unmarshal(text, &ops) == nil {
+		if target == nil {
+			return errors.New("a JSON Patch without a target")
+		}
+		for i, o := range k.objects {
+			if !selected(o) {
+				continue
+			}
+			value, err := applied(o.Value, ops)
+			if err != nil {
+				return fmt.Errorf("the patch of %s: %w", o, err)
+			}
+			if err := k.replace(i, value); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, doc := range bytes.Split(append([]byte("\n"), text...), []byte("\n---")) {
+		if len(bytes.TrimSpace(doc)) == 0 {
+			continue
+		}
+		if err := k.merge(doc, target, selected); err != nil {
+			return err
+		}
+	}
+	k.objects = slices.DeleteFunc(k.objects, func(o *manifest.Object) bool { return o == nil }) // what patches have deleted
+	return nil
+}
+
+// merge applies one strategic merge patch: to what it names, or to what a target selects.
+func (k *kustomized) merge(text []byte, target map[string]string, selected func(*manifest.Object) bool) error {
+	patch, err := yaml.Parse(string(text))
+	if err != nil {
+		return err
+	}
+	set, err := manifest.Parse([]manifest.File{{Name: "a patch", Text: text}})
+	if err != nil {
+		return err
+	}
+	if target == nil {
+		if len(set.Objects) != 1 {
+			return errors.New("a patch that names no object, and has no target")
+		}
+		i := k.find(set.Objects[0])
+		if i < 0 {
+			return fmt.Errorf("a patch for %s, which is not there", set.Objects[0])
+		}
+		return k.merged(i, patch)
+	}
+	for i, o := range k.objects {
+		if selected(o) {
+			if err := k.merged(i, patch); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
 }
 
-// elsewhere finds an address where a kustomization names a file. A text of several lines is a patch in place, and literals are values.
-func elsewhere(v any) string {
-	switch x := v.(type) {
-	case string:
-		if !strings.Contains(x, "\n") && strings.Contains(x, "://") {
-			return x
+// merged merges a patch into one object. Its identity stays.
+func (k *kustomized) merged(i int, patch *yaml.RNode) error {
+	o := k.objects[i]
+	text, err := yaml.Marshal(o.Value)
+	if err != nil {
+		return err
+	}
+	into, err := yaml.Parse(string(text))
+	if err != nil {
+		return err
+	}
+	patch = patch.Copy()
+	for _, f := range [][]string{{"apiVersion", o.APIVersion()}, {"kind", o.Kind}, {"metadata", "name", o.Name}, {"metadata", "namespace", o.Namespace}} {
+		set := yaml.SetField(f[len(f)-2], yaml.NewStringRNode(f[len(f)-1]))
+		if f[len(f)-1] == "" {
+			set.Value = nil // removes it
 		}
-	case []any:
-		for _, e := range x {
-			if far := elsewhere(e); far != "" {
-				return far
-			}
-		}
-	case map[string]any:
-		for _, key := range []string{"path", "files", "envs", "env"} {
-			if far := elsewhere(x[key]); far != "" {
-				return far
-			}
+		if err := patch.PipeE(yaml.LookupCreate(yaml.MappingNode, f[:len(f)-2]...), set); err != nil {
+			return err
 		}
 	}
-	return ""
+	out, err := merge2.Merge(patch, into, yaml.MergeOptions{ListIncreaseDirection: yaml.MergeOptionsListPrepend})
+	if err != nil {
+		return fmt.Errorf("the patch of %s: %w", o, err)
+	}
+	if out == nil {
+		k.objects[i] = nil // $patch: delete
+		return nil
+	}
+	text2, err := out.String()
+	if err != nil {
+		return err
+	}
+	set, err := manifest.Parse([]manifest.File{{Name: o.File, Text: []byte(text2)}})
+	if err != nil || len(set.Objects) != 1 {
+		return errors.Join(err, fmt.Errorf("the patch of %s leaves no object", o))
+	}
+	return k.replace(i, set.Objects[0].Value)
+}
+
+// replace gives an object another value. It refuses one that has another name: references to it would have to follow.
+func (k *kustomized) replace(i int, value map[string]any) error {
+	was := k.objects[i]
+	o, ok := was.With(value)
+	if !ok || o.Name != was.Name || o.Namespace != was.Namespace {
+		return fmt.Errorf("a patch gives %s another name", was)
+	}
+	k.objects[i] = o
+	return nil
+}
+
+// selector reads a target: regular expressions that have to match the whole; what is left out matches everything.
+func selector(target map[string]string) (func(*manifest.Object) bool, error) {
+	res := map[string]*regexp.Regexp{}
+	for field, text := range target {
+		if !slices.Contains([]string{"group", "version", "kind", "name", "namespace"}, field) {
+			return nil, fmt.Errorf("a target with %s", field)
+		}
+		if text == "" {
+			continue
+		}
+		re, err := regexp.Compile("^(?:" + text + ")$")
+		if err != nil {
+			return nil, err
+		}
+		res[field] = re
+	}
+	is := func(field string, values ...string) bool {
+		re := res[field]
+		return re == nil || slices.ContainsFunc(values, re.MatchString)
+	}
+	return func(o *manifest.Object) bool {
+		if o == nil {
+			return false // deleted
+		}
+		spaces := []string{o.Namespace}
+		if o.Namespace == "" {
+			spaces = []string{"default", "_non_namespaceable_"}
+		}
+		return is("group", o.Group) && is("version", o.Version) && is("kind", o.Kind) && is("name", o.Name) && is("namespace", spaces...)
+	}, nil
 }
