@@ -93,6 +93,8 @@ type Node struct {
 	Enum     []string         `json:"e,omitempty"`
 	List     string           `json:"l,omitempty"`
 	Keys     []string         `json:"k,omitempty"`
+	// Struct says that the server makes an empty one of what is not there.
+	Struct bool `json:"s,omitempty"`
 }
 
 // Served is a kind that the API server has.
@@ -197,6 +199,9 @@ func node(s *source) *Node {
 	n.Ref = strings.TrimPrefix(ref, "#/components/schemas/")
 	if text, ok := s.Default.(string); ok && text != "" {
 		n.Default = text
+	}
+	if empty, ok := s.Default.(map[string]any); ok && len(empty) == 0 {
+		n.Struct = true
 	}
 	if n.List == "atomic" {
 		n.List = ""

@@ -76,8 +76,10 @@ func (c *check) value(n *node, v any) {
 		c.quantity(v)
 		return
 	case "int-or-string":
-		switch v.(type) {
-		case int64, string:
+		switch x := v.(type) {
+		case string:
+		case int64:
+			c.bits32(x)
 		default:
 			c.add("it is %s, and has to be a whole number or text", named(v))
 		}
@@ -169,6 +171,13 @@ func (c *check) object(n *node, m map[string]any, top bool) {
 	for _, k := range n.Required {
 		if m[k] == nil {
 			c.below(k, func() { c.add("it is required, and not there") })
+		}
+	}
+	for _, k := range n.structs {
+		if p := n.Props[k].to; m[k] == nil && (!top || k != "status") {
+			for _, field := range p.Required {
+				c.below(k, func() { c.below(field, func() { c.add("it is required, and not there") }) })
+			}
 		}
 	}
 	if n.name == objectMeta {
@@ -308,8 +317,14 @@ func (c *check) integer(n *node, v any) {
 		c.add("it is %s, and has to be a whole number", named(v))
 		return
 	}
-	if n.Format == "int32" && (i > math.MaxInt32 || i < math.MinInt32) {
-		c.add("it does not fit into 32 bits")
+	if n.Format == "int32" {
+		c.bits32(i)
+	}
+}
+
+func (c *check) bits32(i int64) {
+	if i > math.MaxInt32 || i < math.MinInt32 {
+		c.add("it has to be a whole number of 32 bits")
 	}
 }
 

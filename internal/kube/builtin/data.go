@@ -51,9 +51,11 @@ type node struct {
 	Enum     []string         `json:"e"`
 	List     string           `json:"l"`
 	Keys     []string         `json:"k"`
+	Struct   bool             `json:"s"` // the server makes an empty one of what is not there
 
-	name string // of a type
-	to   *node  // what Ref leads to, or the node itself
+	name    string   // of a type
+	to      *node    // what Ref leads to, or the node itself
+	structs []string // the properties that are such, and have required ones
 }
 
 // Versions are the minor versions whose kinds are at hand, oldest first.
@@ -183,14 +185,18 @@ func (n *node) link(types map[string]*node) error {
 		}
 		n.to = next
 	}
-	for _, p := range n.Props {
+	for name, p := range n.Props {
 		if p == nil {
 			return errors.New("a property without a schema")
 		}
 		if err := p.link(types); err != nil {
 			return err
 		}
+		if p.Struct && len(p.to.Required) > 0 && p.to.Props != nil && !slices.Contains(n.Required, name) {
+			n.structs = append(n.structs, name)
+		}
 	}
+	slices.Sort(n.structs)
 	if err := n.Values.link(types); err != nil {
 		return err
 	}
