@@ -103,7 +103,7 @@ func (f *left) key(key string, path []string) {
 
 func (f *left) text(path []string, s string) {
 	last := path[len(path)-1]
-	if !strings.Contains(s, ".dkr.ecr.") {
+	if last != "apiVersion" && !strings.Contains(s, ".dkr.ecr.") {
 		f.key(s, path) // a value may name a key, of a label or a taint
 	}
 	for _, m := range registry.FindAllString(s, -1) {

@@ -83,7 +83,7 @@ func (w *world) reaches(p *pod, by []*manifest.Object) {
 	place := []string{"spec", "podSelector"}
 	switch {
 	case !dataplane && !calico:
-		w.add("policy-cuts-metadata", blocks, by[0], place, "It cuts pods of "+p.o.String()+" from the metadata server, without which their service account "+p.account+" has no identity at Google: it looks like an authentication that times out.",
+		w.add("policy-cuts-metadata", blocks, by[0], place, "It cuts "+p.o.String()+" from the metadata server, without which their service account "+p.account+" has no identity at Google: it looks like an authentication that times out.",
 			"allow egress to 169.254.169.254/32, TCP 80 and 8080 (Dataplane V2), or 169.254.169.252/32, TCP 988 (Calico)", application)
 	case !dataplane:
 		w.add("policy-metadata-plane", warns, by[0], place, name+" and others let pods with an identity of Google reach the metadata server on a cluster with Calico only.", "on Dataplane V2 allow egress to 169.254.169.254/32, TCP 80 and 8080", operator)
@@ -91,7 +91,7 @@ func (w *world) reaches(p *pod, by []*manifest.Object) {
 		w.add("policy-metadata-plane", warns, by[0], place, name+" and others let pods with an identity of Google reach the metadata server on a cluster with Dataplane V2 only.", "with Calico allow egress to 169.254.169.252/32, TCP 988", operator)
 	}
 	if !dns {
-		w.add("policy-cuts-dns", blocks, by[0], place, "It cuts pods of "+p.o.String()+" from name servers: they find neither Google's APIs nor any other name.", "allow egress to port 53, UDP and TCP, of the namespace kube-system, and to 169.254.20.10/32 where NodeLocal DNSCache is on", application)
+		w.add("policy-cuts-dns", blocks, by[0], place, "It cuts "+p.o.String()+" from name servers: they find neither Google's APIs nor any other name.", "allow egress to port 53, UDP and TCP, of the namespace kube-system, and to 169.254.20.10/32 where NodeLocal DNSCache is on", application)
 	}
 }
 

@@ -25,6 +25,9 @@ func (r *run) schema(ctx context.Context, l *log) state {
 	if gone := r.Profile.RemovedIn(o.APIVersion(), o.Kind, r.Version); gone != nil {
 		what := gone.Gone() + ": " + gone.Instead() + " stands in its place."
 		do := "write it for " + gone.Instead()
+		if gone.Now == "" {
+			do = "remove it"
+		}
 		if gone.Note != "" {
 			do += ": " + gone.Note
 		}
