@@ -106,26 +106,51 @@ func (f *left) text(path []string, s string) {
 	if last != "apiVersion" && !strings.Contains(s, ".dkr.ecr.") {
 		f.key(s, path) // a value may name a key, of a label or a taint
 	}
-	for _, m := range registry.FindAllString(s, -1) {
-		f.tell("leftover-image", finding.Blocker, path, m, "It names the image "+m+" in ECR, from which nodes of GKE cannot pull.", "copy it to Artifact Registry, and name the copy by its digest: bascule kube translate --images")
+	rest := s
+	if strings.Contains(s, ".dkr.ecr.") {
+		rest = f.images(path, s)
 	}
-	rest := registry.ReplaceAllString(s, "")
 	for _, m := range translate.Addresses(rest) {
 		f.tell("leftover-address", finding.Warning, path, m, "It names "+m+", "+translate.AddressOf(m)+".", perPhase)
 		rest = strings.ReplaceAll(rest, m, "")
 	}
-	for _, m := range region.FindAllString(rest, -1) {
-		if placing(path) {
-			f.tell("leftover-placement", finding.Blocker, path, m, "It asks for nodes in "+m+", which is a place of AWS: its pods would stay pending.", "name a zone or region of Google, or spread by topologySpreadConstraints")
-			continue
-		}
-		f.tell("leftover-region", finding.Warning, path, m, "It names "+m+", a region or zone of AWS.", perPhase)
+	if mayBePlace(rest) {
+		f.places(path, rest)
 	}
 	name := last
 	if name == "value" {
 		name = text(f.o.Value, join(path[:len(path)-1], "name")...)
 	}
-	if twelve.MatchString(s) && account.MatchString(name) {
+	if len(s) == 12 && twelve.MatchString(s) && account.MatchString(name) {
 		f.tell("leftover-account", finding.Warning, path, s, "It names "+s+", which seems to be an account of AWS.", perPhase)
+	}
+}
+
+// mayBePlace says whether a text can hold a region: most hold none, and are soon done with.
+func mayBePlace(s string) bool {
+	for _, way := range []string{"-north", "-south", "-east", "-west", "-central", "-gov-", "-iso"} {
+		if strings.Contains(s, way) {
+			return true
+		}
+	}
+	return false
+}
+
+// images tells the images in ECR, and returns the text without them.
+func (f *left) images(path []string, s string) string {
+	for _, m := range registry.FindAllString(s, -1) {
+		f.tell("leftover-image", finding.Blocker, path, m, "It names the image "+m+" in ECR, from which nodes of GKE cannot pull.", "copy it to Artifact Registry, and name the copy by its digest: bascule kube translate --images")
+	}
+	return registry.ReplaceAllString(s, "")
+}
+
+// places tells the regions and zones of AWS.
+func (f *left) places(path []string, s string) {
+	for _, m := range region.FindAllString(s, -1) {
+		if placing(path) {
+			f.tell("leftover-placement", finding.Blocker, path, m, "It asks for nodes in "+m+", which is a place of AWS: its pods would stay pending.", "name a zone or region of Google, or spread by topologySpreadConstraints")
+			continue
+		}
+		f.tell("leftover-region", finding.Warning, path, m, "It names "+m+", a region or zone of AWS.", perPhase)
 	}
 }
