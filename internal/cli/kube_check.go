@@ -137,8 +137,10 @@ func (a *app) views(dir string) ([]check.View, error) {
 			return nil, err
 		}
 		for _, p := range phases {
-			out = append(out, check.View{Name: p.Environment + " " + p.Name, Objects: p.Objects, Aside: p.Aside, Standby: p.Name == "standby", Changed: p.Changed,
-				NotApplied: p.NotApplied, Build: "kustomize build " + filepath.Join(dir, "overrides", p.Environment, p.Name)})
+			out = append(out, check.View{
+				Name: p.Environment + " " + p.Name, Objects: p.Objects, Aside: p.Aside, Standby: p.Name == "standby", Changed: p.Changed,
+				NotApplied: p.NotApplied, Build: "kustomize build " + filepath.Join(dir, "overrides", p.Environment, p.Name),
+			})
 			n += len(p.Objects)
 		}
 	} else {

@@ -82,7 +82,7 @@ func TestCheck(t *testing.T) {
 		"Generated":   {strings.Replace(pod, "{name: a}", "{generateName: a-}", 1), nil},
 		"Role":        {"apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: 'system:Node_x'}\n", nil},
 		"Namespaced":  {"apiVersion: v1\nkind: Namespace\nmetadata: {name: a, namespace: b}\n", []string{"metadata/namespace: a Namespace lives in no namespace"}},
-		"Label":       {strings.Replace(pod, "{name: a}", "{name: a, labels: {a: 'b c', 'd e': f}, annotations: {A/B: ok, '!': no}}", 1), []string{
+		"Label": {strings.Replace(pod, "{name: a}", "{name: a, labels: {a: 'b c', 'd e': f}, annotations: {A/B: ok, '!': no}}", 1), []string{
 			"metadata/annotations/!: no server takes this key: " + qualified, "metadata/labels/a: no server takes this value of a label: " + label, "metadata/labels/d e: no server takes this key: " + qualified,
 		}},
 		"Template": {"apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\nspec: {template: {metadata: {labels: {a: ' '}}, spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}}\n", []string{"spec/template/metadata/labels/a: no server takes this value of a label: " + label}},

@@ -3,6 +3,7 @@ package builtin_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -105,13 +106,7 @@ func shape(v any) string {
 	switch x := v.(type) {
 	case map[string]any:
 		var b strings.Builder
-		for _, k := range slices.Sorted(func(yield func(string) bool) {
-			for k := range x {
-				if !yield(k) {
-					return
-				}
-			}
-		}) {
+		for _, k := range slices.Sorted(maps.Keys(x)) {
 			b.WriteString(k + "(" + shape(x[k]) + ")")
 		}
 		if x["kind"] != nil {
@@ -176,10 +171,8 @@ func typed(what string) bool {
 func mutants(old any) []any {
 	out := []any{"text", "", int64(7), 1.5, true, map[string]any{"unknownField": "x"}, []any{"x"}, []any{int64(1)}, int64(1) << 40}
 	if m, ok := old.(map[string]any); ok {
-		c := map[string]any{"unknownField": "x"}
-		for k, v := range m {
-			c[k] = v
-		}
+		c := maps.Clone(m)
+		c["unknownField"] = "x"
 		out = append(out, c)
 	}
 	return out
@@ -196,10 +189,7 @@ func places(object map[string]any, path []string, visit func(path []string, brok
 		case map[string]any:
 			for k, e := range x {
 				walk(e, append(slices.Clone(path), k), func(v any) map[string]any {
-					c := map[string]any{}
-					for k, e := range x {
-						c[k] = e
-					}
+					c := maps.Clone(x)
 					c[k] = v
 					return put(c)
 				})

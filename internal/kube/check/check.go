@@ -183,12 +183,16 @@ func (r *run) view(v *View) []note {
 		w.aside(a)
 	}
 	if v.NotApplied != "" {
-		w.notes = append(w.notes, note{code: "override-not-checked", severity: finding.Blocker, where: "overrides", object: v.Name, owner: operator,
-			what: "What people change in it is not checked, for its result is not known here: " + v.NotApplied + ".", do: v.Build + " | bascule kube check -"})
+		w.notes = append(w.notes, note{
+			code: "override-not-checked", severity: finding.Blocker, where: "overrides", object: v.Name, owner: operator,
+			what: "What people change in it is not checked, for its result is not known here: " + v.NotApplied + ".", do: v.Build + " | bascule kube check -",
+		})
 	}
 	for _, name := range v.Changed {
-		w.notes = append(w.notes, note{code: "tree-changed", severity: finding.Warning, where: name, object: name, owner: operator,
-			what: "It is not as bascule has written it; the next translation refuses to write over it.", do: "take the change into overrides/, and translate again"})
+		w.notes = append(w.notes, note{
+			code: "tree-changed", severity: finding.Warning, where: name, object: name, owner: operator,
+			what: "It is not as bascule has written it; the next translation refuses to write over it.", do: "take the change into overrides/, and translate again",
+		})
 	}
 	return w.notes
 }

@@ -22,7 +22,7 @@ type note struct {
 	o        *manifest.Object
 	path     []string
 	// object and where stand for o and path where there is no object.
-	object, where  string
+	object, where   string
 	what, do, owner string
 }
 

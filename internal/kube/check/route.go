@@ -55,7 +55,9 @@ func (w *world) ingress(o *manifest.Object) {
 			}
 		})
 	})
-	each(o.Value, []string{"spec", "tls"}, func(path []string, m map[string]any) { w.wants(o, path, blocks, "", "Secret", ns, text(m, "secretName")) })
+	each(o.Value, []string{"spec", "tls"}, func(path []string, m map[string]any) {
+		w.wants(o, path, blocks, "", "Secret", ns, text(m, "secretName"))
+	})
 }
 
 // port looks for a port of a Service, by number or by name.
@@ -95,20 +97,20 @@ func (w *world) gateway(o *manifest.Object) {
 			}
 		})
 		if limit := w.Profile.Limit("protocol", text(l, "protocol")); own && limit != nil && text(l, "protocol") != "" {
-			w.limit(o, join(path, "protocol"), blocks, limit)
+			w.limit(o, join(path, "protocol"), limit)
 		}
 		if text(l, "tls", "mode") == "Passthrough" && own {
-			w.limit(o, join(path, "tls", "mode"), blocks, w.Profile.Limit("passthrough", ""))
+			w.limit(o, join(path, "tls", "mode"), w.Profile.Limit("passthrough", ""))
 		}
 	})
 	if !own {
 		return
 	}
 	if limit := w.Profile.Limit("certificates", ""); limit != nil && certificates > limit.Most {
-		w.limit(o, []string{"spec", "listeners"}, blocks, limit)
+		w.limit(o, []string{"spec", "listeners"}, limit)
 	}
 	if mapping(o.Value, "metadata", "annotations")["networking.gke.io/certmap"] != nil && !strings.Contains(class, "-global-") && !strings.Contains(class, "gxlb") {
-		w.limit(o, []string{"metadata", "annotations", "networking.gke.io/certmap"}, blocks, w.Profile.Limit("certmap", ""))
+		w.limit(o, []string{"metadata", "annotations", "networking.gke.io/certmap"}, w.Profile.Limit("certmap", ""))
 	}
 }
 
@@ -145,30 +147,30 @@ func (w *world) route(o *manifest.Object) {
 		}
 	})
 	if limit := w.Profile.Limit("route", o.Kind); own && attached && limit != nil {
-		w.limit(o, []string{"kind"}, blocks, limit)
+		w.limit(o, []string{"kind"}, limit)
 	}
 }
 
 // limit reports what a Gateway of GKE does not do.
-func (w *world) limit(o *manifest.Object, path []string, severity finding.Severity, l *profile.Limit) {
+func (w *world) limit(o *manifest.Object, path []string, l *profile.Limit) {
 	if l != nil {
-		w.add(finding.Code("gateway-"+l.Code), severity, o, path, l.What, l.Do, application)
+		w.add(finding.Code("gateway-"+l.Code), blocks, o, path, l.What, l.Do, application)
 	}
 }
 
 // ruleLimits looks at one rule of a route.
 func (w *world) ruleLimits(o *manifest.Object, path []string, r map[string]any) {
 	if r["timeouts"] != nil {
-		w.limit(o, join(path, "timeouts"), blocks, w.Profile.Limit("timeouts", ""))
+		w.limit(o, join(path, "timeouts"), w.Profile.Limit("timeouts", ""))
 	}
 	for _, field := range []string{"retry", "sessionPersistence"} {
 		if r[field] != nil {
-			w.limit(o, join(path, field), blocks, w.Profile.Limit("field", field))
+			w.limit(o, join(path, field), w.Profile.Limit("field", field))
 		}
 	}
 	filters := func(at []string, f map[string]any) {
 		if kind := text(f, "type"); kind != "" {
-			w.limit(o, at, blocks, w.Profile.Limit("filter", kind))
+			w.limit(o, at, w.Profile.Limit("filter", kind))
 		}
 	}
 	each(r, []string{"filters"}, func(at []string, f map[string]any) { filters(join(path, at...), f) })
@@ -178,17 +180,17 @@ func (w *world) ruleLimits(o *manifest.Object, path []string, r map[string]any) 
 	each(r, []string{"matches"}, func(at []string, m map[string]any) {
 		at = join(path, at...)
 		if text(m, "path", "type") == "RegularExpression" {
-			w.limit(o, join(at, "path"), blocks, w.Profile.Limit("regex-path", ""))
+			w.limit(o, join(at, "path"), w.Profile.Limit("regex-path", ""))
 		}
 		for _, part := range []string{"headers", "queryParams"} {
 			each(m, []string{part}, func(in []string, h map[string]any) {
 				if text(h, "type") == "RegularExpression" {
-					w.limit(o, join(at, in...), blocks, w.Profile.Limit("regex-match", ""))
+					w.limit(o, join(at, in...), w.Profile.Limit("regex-match", ""))
 				}
 			})
 		}
 		if text(m, "method", "type") == "RegularExpression" {
-			w.limit(o, join(at, "method"), blocks, w.Profile.Limit("regex-path", ""))
+			w.limit(o, join(at, "method"), w.Profile.Limit("regex-path", ""))
 		}
 	})
 }

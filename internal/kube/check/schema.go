@@ -128,16 +128,16 @@ func number(s string) bool {
 
 // explained is what kubectl explain takes: the path to what holds the place, without indexes.
 func explained(kind string, path []string) string {
-	out := strings.ToLower(kind)
+	out := []string{strings.ToLower(kind)}
 	for i, s := range path {
 		if i == len(path)-1 && i > 0 || strings.ContainsAny(s, "./") {
 			break
 		}
 		if !number(s) {
-			out += "." + s
+			out = append(out, s)
 		}
 	}
-	return out
+	return strings.Join(out, ".")
 }
 
 // steps reads a path such as spec.labels[0].text, or metadata.annotations[a.b/c].

@@ -167,11 +167,11 @@ func TestOverrides(t *testing.T) {
 			"all/more.yaml":           "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: more, namespace: shop}\ndata: {a: b}\n",
 		},
 		"Folder": {
-			"live/kustomization.yaml":    head + "- ../extra\n",
-			"extra/kustomization.yaml":   "resources: [sub, one.yaml]\n",
-			"extra/one.yaml":             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\n",
+			"live/kustomization.yaml":     head + "- ../extra\n",
+			"extra/kustomization.yaml":    "resources: [sub, one.yaml]\n",
+			"extra/one.yaml":              "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\n",
 			"extra/sub/kustomization.yml": "resources: [two.yaml]\n",
-			"extra/sub/two.yaml":         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: two}\n",
+			"extra/sub/two.yaml":          "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: two}\n",
 		},
 	}
 	for name, files := range cases {

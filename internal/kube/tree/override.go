@@ -158,7 +158,7 @@ func (k *kustomized) patch(text []byte, target map[string]string) error {
 		}
 		return nil
 	}
-	for _, doc := range bytes.Split(append([]byte("\n"), text...), []byte("\n---")) {
+	for doc := range bytes.SplitSeq(append([]byte("\n"), text...), []byte("\n---")) {
 		if len(bytes.TrimSpace(doc)) == 0 {
 			continue
 		}

@@ -19,7 +19,7 @@ var unescape = strings.NewReplacer("~1", "/", "~0", "~")
 
 // applied returns a copy of an object with operations of RFC 6902 done to it.
 func applied(object map[string]any, ops []step) (map[string]any, error) {
-	var out any = copied(object)
+	out := copied(object)
 	for _, op := range ops {
 		steps := strings.Split(op.Path, "/")
 		if len(steps) < 2 || steps[0] != "" {
