@@ -83,11 +83,10 @@ func (f *left) value(path []string, v any) {
 	}
 }
 
-// placing says whether a path belongs to what decides on which node a pod runs: what no node has leaves it pending.
+// placing says whether a path belongs to what decides on which node a pod may run: what no node has leaves it pending. A preference does not.
 func placing(path []string) bool {
-	return slices.ContainsFunc(path, func(s string) bool {
-		return s == "nodeSelector" || s == "nodeAffinity" || s == "allowedTopologies" || s == "topologySpreadConstraints"
-	})
+	return slices.ContainsFunc(path, func(s string) bool { return s == "nodeSelector" || s == "nodeAffinity" || s == "allowedTopologies" }) &&
+		!slices.Contains(path, "preferredDuringSchedulingIgnoredDuringExecution")
 }
 
 func (f *left) key(key string, path []string) {
@@ -147,7 +146,7 @@ func (f *left) images(path []string, s string) string {
 // places tells the regions and zones of AWS.
 func (f *left) places(path []string, s string) {
 	for _, m := range region.FindAllString(s, -1) {
-		if placing(path) {
+		if placing(path) && m == s { // and not a class or pool that has it in its name
 			f.tell("leftover-placement", finding.Blocker, path, m, "It asks for nodes in "+m+", which is a place of AWS: its pods would stay pending.", "name a zone or region of Google, or spread by topologySpreadConstraints")
 			continue
 		}

@@ -21,6 +21,9 @@ const (
 	ingress  = "networking.k8s.io"
 	issuers  = "cert-manager.io"
 	external = "external-secrets.io"
+
+	// computeClass is the label by which pods ask for nodes of a class: where the class is not there they stay pending.
+	computeClass = "cloud.google.com/compute-class"
 )
 
 // references looks for what objects refer to.
@@ -48,6 +51,7 @@ func (w *world) podReferences(p *pod) {
 	want(blocks, "ServiceAccount", p.account, []string{"serviceAccountName"})
 	w.wants(p.o, join(p.path, "priorityClassName"), blocks, "scheduling.k8s.io", "PriorityClass", "", text(p.spec, "priorityClassName"))
 	w.wants(p.o, join(p.path, "runtimeClassName"), blocks, "node.k8s.io", "RuntimeClass", "", text(p.spec, "runtimeClassName"))
+	w.wants(p.o, join(p.path, "nodeSelector", computeClass), blocks, "cloud.google.com", "ComputeClass", "", text(p.spec, "nodeSelector", computeClass))
 	each(p.spec, []string{"imagePullSecrets"}, func(path []string, m map[string]any) { want(warns, "Secret", text(m, "name"), path) })
 	each(p.spec, []string{"volumes"}, func(path []string, v map[string]any) { w.volume(p, v, path) })
 	for _, containers := range []string{"initContainers", "containers", "ephemeralContainers"} {
