@@ -150,6 +150,10 @@ func (c *compiled) metadata(object map[string]any, found *problems) {
 		found.all[len(found.all)-1].Bare = "it is not as the metadata of an object are"
 		return
 	}
+	if meta == nil {
+		found.add("metadata", "Required value")
+		return
+	}
 	for _, path := range unknown {
 		found.add(path, "unknown field")
 	}
