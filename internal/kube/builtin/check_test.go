@@ -23,7 +23,7 @@ func load(t testing.TB, version string) *builtin.Set {
 // said is what is wrong with an object, as path: what.
 func said(t testing.TB, set *builtin.Set, text string) []string {
 	t.Helper()
-	parsed, err := manifest.Parse([]manifest.File{{Name: "a", Text: []byte(text)}})
+	parsed, err := manifest.ReadTexts([]manifest.Text{{Name: "a", Text: []byte(text)}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -78,7 +78,7 @@ func good(t testing.TB, set *builtin.Set, decode func(map[string]any) error) []*
 	var out []*manifest.Object
 	seen := map[string]bool{}
 	for _, text := range texts {
-		parsed, err := manifest.Parse([]manifest.File{{Name: "good", Text: text}})
+		parsed, err := manifest.ReadTexts([]manifest.Text{{Name: "good", Text: text}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -33,7 +33,7 @@ func FuzzRun(f *testing.F) {
 	f.Add([]byte("{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, spec: {parentRefs: {a: b}, rules: [{matches: [[]], filters: 1}]}}"))
 	shared := input(f, "1.36", nil)
 	f.Fuzz(func(t *testing.T, text []byte) {
-		set, err := manifest.Parse([]manifest.File{{Name: "in.yaml", Text: text}})
+		set, err := manifest.ReadTexts([]manifest.Text{{Name: "in.yaml", Text: text}})
 		if err != nil {
 			return
 		}

@@ -48,13 +48,13 @@ func input(t testing.TB, version string, parts map[string]string) *check.Input {
 		t.Fatal(err)
 	}
 	in.Exists = strings.FieldsFunc(parts["exists"], func(r rune) bool { return r == '\n' })
-	var files []manifest.File
+	var files []manifest.Text
 	for _, name := range slices.Sorted(maps.Keys(parts)) {
 		if strings.HasSuffix(name, ".yaml") && name != "crds.yaml" {
-			files = append(files, manifest.File{Name: name, Text: []byte(parts[name])})
+			files = append(files, manifest.Text{Name: name, Text: []byte(parts[name])})
 		}
 	}
-	set, err := manifest.Parse(files)
+	set, err := manifest.ReadTexts(files)
 	if err != nil {
 		t.Fatal(err)
 	}

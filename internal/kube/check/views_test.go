@@ -17,7 +17,7 @@ import (
 
 func objects(t testing.TB, text string) []*manifest.Object {
 	t.Helper()
-	set, err := manifest.Parse([]manifest.File{{Name: "in.yaml", Text: []byte(text)}})
+	set, err := manifest.ReadTexts([]manifest.Text{{Name: "in.yaml", Text: []byte(text)}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,8 +36,9 @@ type Aside struct {
 	Value any
 }
 
-// File is a text and the name by which it is known.
-type File struct {
+// Text is one text of manifests that is in no file.
+type Text struct {
+	// Name stands for the name of a file.
 	Name string
 	Text []byte
 }
@@ -69,11 +70,11 @@ func Read(in io.Reader, names ...string) (*Set, error) {
 	return r.set, nil
 }
 
-// Parse reads texts as Read reads files.
-func Parse(files []File) (*Set, error) {
+// ReadTexts reads texts as Read reads files.
+func ReadTexts(texts []Text) (*Set, error) {
 	r := &reading{set: &Set{}}
-	for _, f := range files {
-		r.file(f.Name, f.Text)
+	for _, t := range texts {
+		r.file(t.Name, t.Text)
 	}
 	r.twice()
 	if len(r.wrong) > 0 {

@@ -113,7 +113,7 @@ type assembly struct {
 }
 
 type assembled struct {
-	file string // in base; empty for what was made
+	file string // in base or made, by which its patches are known
 	*manifest.Object
 }
 
@@ -140,31 +140,28 @@ func (a *assembly) whole() error {
 	}
 	a.aside = append(a.aside, set.Aside...)
 	for _, o := range set.Objects {
-		a.objects = append(a.objects, assembled{"", o})
+		a.objects = append(a.objects, assembled{strings.TrimPrefix(o.File, a.prefix+"/"+translated+"/made/"), o})
 	}
 	return nil
 }
 
 func (a *assembly) parse(prefix string) (*manifest.Set, error) {
-	var files []manifest.File
+	var files []manifest.Text
 	for _, name := range a.files.names() {
 		if strings.HasPrefix(name, prefix) && path.Base(name) != kustomization {
-			files = append(files, manifest.File{Name: a.prefix + "/" + name, Text: a.files[name]})
+			files = append(files, manifest.Text{Name: a.prefix + "/" + name, Text: a.files[name]})
 		}
 	}
-	return manifest.Parse(files)
+	return manifest.ReadTexts(files)
 }
 
 // phase returns the objects of a phase.
 func (a *assembly) phase(name string) ([]*manifest.Object, error) {
 	var out []*manifest.Object
 	for _, o := range a.objects {
-		p := o.Object
-		if o.file != "" {
-			var err error
-			if p, err = a.patched(o.Object, name, o.file); err != nil {
-				return nil, err
-			}
+		p, err := a.patched(o.Object, name, o.file)
+		if err != nil {
+			return nil, err
 		}
 		if p != nil {
 			out = append(out, p)

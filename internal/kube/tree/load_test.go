@@ -43,7 +43,7 @@ func built(t *testing.T, dir, phase string) map[string]any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, err := manifest.Parse([]manifest.File{{Name: "built", Text: text}})
+	set, err := manifest.ReadTexts([]manifest.Text{{Name: "built", Text: text}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -101,7 +101,7 @@ func (k *kustomized) resource(at, said, by string) error {
 		return nil // they came first
 	}
 	if text, ok := k.people[strings.TrimPrefix(at, overrides+"/")]; ok && strings.HasPrefix(at, overrides+"/") {
-		set, err := manifest.Parse([]manifest.File{{Name: at, Text: text}})
+		set, err := manifest.ReadTexts([]manifest.Text{{Name: at, Text: text}})
 		if err != nil {
 			return err
 		}
@@ -176,7 +176,7 @@ func (k *kustomized) merge(text []byte, target map[string]string, selected func(
 	if err != nil {
 		return err
 	}
-	set, err := manifest.Parse([]manifest.File{{Name: "a patch", Text: text}})
+	set, err := manifest.ReadTexts([]manifest.Text{{Name: "a patch", Text: text}})
 	if err != nil {
 		return err
 	}
@@ -233,7 +233,7 @@ func (k *kustomized) merged(i int, patch *yaml.RNode) error {
 	if err != nil {
 		return err
 	}
-	set, err := manifest.Parse([]manifest.File{{Name: o.File, Text: []byte(text2)}})
+	set, err := manifest.ReadTexts([]manifest.Text{{Name: o.File, Text: []byte(text2)}})
 	if err != nil || len(set.Objects) != 1 {
 		return errors.Join(err, fmt.Errorf("the patch of %s leaves no object", o))
 	}
