@@ -25,7 +25,7 @@ can apply. It talks to no cloud, and reads a cluster only where it is told to.
 		Args: onlyCommands,
 		RunE: help,
 	}
-	cmd.AddCommand(a.kubeTranslate(), a.kubeGateway(), a.kubeDrift(), a.kubeMap(), a.kubeCommit(), a.kubeHealthy(), a.kubeProfile())
+	cmd.AddCommand(a.kubeTranslate(), a.kubeCheck(), a.kubeGateway(), a.kubeDrift(), a.kubeMap(), a.kubeCommit(), a.kubeHealthy(), a.kubeProfile())
 	return cmd
 }
 

@@ -31,6 +31,8 @@ type Problem struct {
 	Path string `json:"path"`
 	// What says what is wrong there.
 	What string `json:"what"`
+	// Bare is What without the value that stands there, for reports that must not repeat values.
+	Bare string `json:"-"`
 }
 
 // String writes all of it in one line.
@@ -118,7 +120,7 @@ type problems struct {
 }
 
 func (p *problems) add(path, what string) {
-	p.all = append(p.all, Problem{File: p.file, Object: p.object, Path: path, What: what})
+	p.all = append(p.all, Problem{File: p.file, Object: p.object, Path: path, What: what, Bare: what})
 }
 
 // addAll adds what the API server's packages found, in the order of the fields: they walk maps, so theirs changes from run to run.
@@ -132,6 +134,11 @@ func (p *problems) addAll(errs field.ErrorList) {
 			path = ""
 		}
 		p.add(path, e.ErrorBody())
+		bare := e.Type.String()
+		if e.Detail != "" {
+			bare += ": " + e.Detail
+		}
+		p.all[len(p.all)-1].Bare = bare
 	}
 }
 
@@ -140,6 +147,11 @@ func (c *compiled) metadata(object map[string]any, found *problems) {
 	meta, _, unknown, err := objectmeta.GetObjectMetaWithOptions(object, objectmeta.ObjectMetaOptions{ReturnUnknownFieldPaths: true})
 	if err != nil {
 		found.add("metadata", err.Error())
+		found.all[len(found.all)-1].Bare = "it is not as the metadata of an object are"
+		return
+	}
+	if meta == nil {
+		found.add("metadata", "Required value")
 		return
 	}
 	for _, path := range unknown {

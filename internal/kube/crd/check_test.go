@@ -79,6 +79,7 @@ func TestCheck(t *testing.T) {
 		"Rule":          {head + "spec: {boards: 3, height: 59}", []string{at + `spec: Invalid value: a board needs 20 cm`}},
 		"Type":          {head + "spec: {boards: three}", []string{at + `spec.boards: Invalid value: "string": spec.boards in body must be of type integer: "string"`}},
 		"Enum":          {head + "spec: {boards: 3, wood: ash}", []string{at + `spec.wood: Unsupported value: "ash": supported values: "oak", "pine"`}},
+		"NoMetadata":    {"apiVersion: store.example.org/v1\nkind: Shelf\nspec: {boards: 3}\n", []string{"shelf.yaml: Shelf: metadata: Required value"}},
 		"Missing":       {head, []string{at + "spec: Required value"}},
 		"Twice":         {head + "spec: {boards: 3, labels: [{name: a}, {name: a}]}", []string{at + `spec.labels[1]: Duplicate value: {"name":"a"}`}},
 		"Name":          {strings.Replace(head, "tall", "Tall_1", 1) + "spec: {boards: 3}", []string{`shelf.yaml: Shelf/shop/Tall_1: metadata.name: Invalid value: "Tall_1": a lowercase RFC 1123 subdomain`}},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,15 +50,25 @@ func New() *Set { return &Set{kinds: map[Kind]*compiled{}} }
 // are passed over. A folder without any definition is an error (fault.Usage), for nothing would be checked by it.
 func Load(folder string) (*Set, error) {
 	s := New()
-	err := s.load(folder)
-	if err == nil && len(s.kinds) == 0 {
+	if err := s.AddFolder(folder); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// AddFolder adds the definitions of a folder, as Load reads them; what it defines anew replaces what was there. On an error nothing is added.
+func (s *Set) AddFolder(folder string) error {
+	fresh := New()
+	err := fresh.load(folder)
+	if err == nil && len(fresh.kinds) == 0 {
 		err = errors.New("there is no CustomResourceDefinition in it")
 	}
 	if err != nil {
-		return nil, fault.New(fault.Usage, fmt.Sprintf("read the definitions in %q", folder), err,
+		return fault.New(fault.Usage, fmt.Sprintf("read the definitions in %q", folder), err,
 			"name a folder with the CustomResourceDefinitions that your clusters have: kubectl get crd -o yaml, or the packages' own files")
 	}
-	return s, nil
+	maps.Copy(s.kinds, fresh.kinds)
+	return nil
 }
 
 func (s *Set) load(folder string) error {

@@ -63,6 +63,14 @@ func (o *Object) String() string {
 // Where says where the object stands: file:line.
 func (o *Object) Where() string { return fmt.Sprintf("%s:%d", o.File, o.Line) }
 
+// With returns a copy of the object that has another value, which the caller no longer changes. Its lines are those of the first.
+// It says false for a value that is no object.
+func (o *Object) With(value map[string]any) (*Object, bool) {
+	c := *o
+	c.Value, c.Group = value, ""
+	return &c, c.identify()
+}
+
 // Places knows the lines of an object. Reading them takes as much memory as the object, so they are read for those that are asked about, and let go.
 type Places struct {
 	o   *Object

@@ -33,6 +33,15 @@ type Set struct {
 type Aside struct {
 	Where string
 	What  string
+	// Value is what the document holds, as an object's value: the values of a Helm chart, say. It is nil where it was not read.
+	Value any
+}
+
+// Text is one text of manifests that is in no file.
+type Text struct {
+	// Name stands for the name of a file.
+	Name string
+	Text []byte
 }
 
 // MistakeError is something that cannot be read, and where.
@@ -66,13 +75,6 @@ func (r *reading) done() (*Set, error) {
 		return nil, fault.New(fault.Data, "read the manifests", joined(r.wrong), "mend them, or take what is no manifest out of the folder; nothing was written")
 	}
 	return r.set, nil
-}
-
-// Text is one text of manifests that is in no file.
-type Text struct {
-	// Name stands for the name of a file.
-	Name string
-	Text []byte
 }
 
 // ReadTexts reads texts as Read reads files.
@@ -230,7 +232,7 @@ func (r *reading) document(file string, d document) {
 		object = o.identify()
 	}
 	if !object {
-		r.set.Aside = append(r.set.Aside, Aside{Where: fmt.Sprintf("%s:%d", file, line), What: "a document without apiVersion and kind"})
+		r.set.Aside = append(r.set.Aside, Aside{Where: fmt.Sprintf("%s:%d", file, line), What: "a document without apiVersion and kind", Value: value})
 		return
 	}
 	if items, ok := o.Value["items"].([]any); ok && strings.HasSuffix(o.Kind, "List") {

@@ -68,6 +68,36 @@ type Addon struct {
 	Why  string `yaml:"why" json:"why"`
 }
 
+// Present is what every cluster of GKE has by itself.
+type Present struct {
+	Kind string `yaml:"kind" json:"kind"`
+	// Namespace is where; empty for what lives in none, * for what every namespace has.
+	Namespace string `yaml:"namespace" json:"namespace,omitempty"`
+	// Name may end in *, for all names that begin so.
+	Name string `yaml:"name" json:"name"`
+}
+
+// Target is the version of Kubernetes that is taken for the target's where nobody names one.
+type Target struct {
+	Version string `yaml:"version" json:"version"`
+	Note    string `yaml:"note" json:"note,omitempty"`
+}
+
+// Limit is something that a Gateway of GKE does not do.
+type Limit struct {
+	// Code names it: regex-path, timeouts, filter, ...
+	Code string `yaml:"code" json:"code"`
+	// Names are the types of filters, protocols or fields that it is about, where it is about several.
+	Names []string `yaml:"names" json:"names,omitempty"`
+	// Most is how many there may be, where it is about a number.
+	Most int `yaml:"most" json:"most,omitempty"`
+	// What says what happens, in one sentence, and Do what to write instead.
+	What string `yaml:"what" json:"what"`
+	Do   string `yaml:"do" json:"do"`
+	// Source is where this one was read, where it is not that of the table.
+	Source string `yaml:"source" json:"source,omitempty"`
+}
+
 // Profile is all facts.
 type Profile struct {
 	Removed  Table[Removed] `json:"removed_apis"`
@@ -75,6 +105,9 @@ type Profile struct {
 	Machines Table[Machine] `json:"machines"`
 	Storage  Table[Disk]    `json:"storage"`
 	Addons   Table[Addon]   `json:"addons"`
+	Target   Table[Target]  `json:"target"`
+	Present  Table[Present] `json:"present"`
+	Gateways Table[Limit]   `json:"gateway_limits"`
 }
 
 //go:embed data/removed.yaml
@@ -92,13 +125,22 @@ var storage []byte
 //go:embed data/addons.yaml
 var addons []byte
 
+//go:embed data/target.yaml
+var target []byte
+
+//go:embed data/present.yaml
+var present []byte
+
+//go:embed data/gateway.yaml
+var gateways []byte
+
 // Load returns the facts. It fails only when the data is malformed, which a test rules out.
 func Load() (*Profile, error) {
 	p := &Profile{}
 	for _, part := range []struct {
 		text []byte
 		into any
-	}{{removed, &p.Removed}, {regions, &p.Regions}, {machines, &p.Machines}, {storage, &p.Storage}, {addons, &p.Addons}} {
+	}{{removed, &p.Removed}, {regions, &p.Regions}, {machines, &p.Machines}, {storage, &p.Storage}, {addons, &p.Addons}, {target, &p.Target}, {present, &p.Present}, {gateways, &p.Gateways}} {
 		if err := yaml.UnmarshalWithOptions(part.text, part.into, yaml.Strict()); err != nil {
 			return nil, fmt.Errorf("read the profile: %w", err)
 		}
@@ -115,6 +157,39 @@ func (p *Profile) RemovedIn(api, kind, version string) *Removed {
 		return nil
 	}
 	return &p.Removed.Entries[i]
+}
+
+// Gone says in one clause that the API is no more.
+func (r *Removed) Gone() string {
+	return r.API + " " + r.Kind + " is not in Kubernetes " + r.Version + " and later"
+}
+
+// Instead names what stands in its place; nothing where nothing does.
+func (r *Removed) Instead() string {
+	if r.Now == "" {
+		return "nothing"
+	}
+	return r.Now
+}
+
+// Has says whether every cluster of GKE has an object.
+func (p *Profile) Has(kind, namespace, name string) bool {
+	return slices.ContainsFunc(p.Present.Entries, func(o Present) bool {
+		prefix, open := strings.CutSuffix(o.Name, "*")
+		return o.Kind == kind && (o.Namespace == namespace || o.Namespace == "*" && namespace != "") &&
+			(o.Name == name || open && strings.HasPrefix(name, prefix))
+	})
+}
+
+// Limit finds a limit of Gateways by its code, and by the name that it is about where there is one.
+func (p *Profile) Limit(code, name string) *Limit {
+	i := slices.IndexFunc(p.Gateways.Entries, func(l Limit) bool {
+		return l.Code == code && (name == "" || slices.Contains(l.Names, name))
+	})
+	if i < 0 {
+		return nil
+	}
+	return &p.Gateways.Entries[i]
 }
 
 // minor is the second number of a version.
@@ -215,8 +290,25 @@ func (p *Profile) WriteText(w io.Writer) error {
 	for _, a := range p.Addons.Entries {
 		fmt.Fprintf(&b, "  %s%s\n", a.Name, note(a.Why))
 	}
+	p.writeTarget(&b, head)
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// writeTarget writes what is known of clusters of GKE.
+func (p *Profile) writeTarget(b *bytes.Buffer, head func(title, source, date string)) {
+	head("Kubernetes on GKE", p.Target.Source, p.Target.Date)
+	for _, t := range p.Target.Entries {
+		fmt.Fprintf(b, "  %s%s\n", t.Version, note(t.Note))
+	}
+	head("What every cluster of GKE has", p.Present.Source, p.Present.Date)
+	for _, o := range p.Present.Entries {
+		fmt.Fprintf(b, "  %s %s\n", o.Kind, strings.TrimPrefix(o.Namespace+"/"+o.Name, "/"))
+	}
+	head("Limits of Gateways of GKE", p.Gateways.Source, p.Gateways.Date)
+	for _, l := range p.Gateways.Entries {
+		fmt.Fprintf(b, "  %s%s\n", l.Code, note(strings.Join(append(slices.Clone(l.Names), l.What), " ")))
+	}
 }
 
 func note(s string) string {

@@ -22,6 +22,7 @@ func TestEveryTableHasASourceAndADate(t *testing.T) {
 	for name, at := range map[string][2]string{
 		"removed": {p.Removed.Source, p.Removed.Date}, "regions": {p.Regions.Source, p.Regions.Date},
 		"machines": {p.Machines.Source, p.Machines.Date}, "storage": {p.Storage.Source, p.Storage.Date}, "addons": {p.Addons.Source, p.Addons.Date},
+		"target": {p.Target.Source, p.Target.Date}, "present": {p.Present.Source, p.Present.Date}, "gateway": {p.Gateways.Source, p.Gateways.Date},
 	} {
 		if _, err := time.Parse(time.DateOnly, at[1]); at[0] == "" || err != nil {
 			t.Errorf("%s: source %q, date %q", name, at[0], at[1])
@@ -47,6 +48,17 @@ func TestQuestions(t *testing.T) {
 	}
 	if p.RemovedIn("batch/v1", "CronJob", "") != nil {
 		t.Error("an API that is there counts as removed")
+	}
+	for name, want := range map[[3]string]bool{
+		{"ServiceAccount", "shop", "default"}: true, {"ServiceAccount", "", "default"}: false, {"StorageClass", "", "standard-rwo"}: true, {"StorageClass", "", "gp2"}: false,
+		{"ClusterRole", "", "system:node"}: true, {"ClusterRole", "", "viewer"}: false, {"Service", "default", "kubernetes"}: true, {"Service", "shop", "kubernetes"}: false,
+	} {
+		if got := p.Has(name[0], name[1], name[2]); got != want {
+			t.Errorf("every cluster has %v: %t", name, got)
+		}
+	}
+	if p.Limit("filter", "CORS") == nil || p.Limit("filter", "RequestRedirect") != nil || p.Limit("timeouts", "") == nil {
+		t.Error("the limits of Gateways")
 	}
 	for name, want := range map[string]bool{"aws-node": true, "ebs-csi-controller": true, "calico-node": true, "karpenter": true, "kiam-server": true, "calicography": false, "web": false} {
 		if got := p.Addon(name) != nil; got != want {

@@ -105,7 +105,7 @@ func removedAPI(w *work) {
 	if r == nil {
 		return
 	}
-	gone := r.API + " " + r.Kind + " is not in Kubernetes " + r.Version + " and later"
+	gone := r.Gone()
 	selects := strings.Contains(r.Note, "selector is required") && w.mapping("spec", "selector") != nil
 	switch {
 	case r.Same || selects:
@@ -113,10 +113,7 @@ func removedAPI(w *work) {
 	case r.Kind == "Ingress":
 		w.ingressAPI(gone)
 	default:
-		now := r.Now
-		if now == "" {
-			now = "nothing"
-		}
+		now := r.Instead()
 		w.at("apiVersion").blocks(gone+": "+now+" stands in its place ("+r.Note+").", "write it for "+now+" in the source; kubectl get -o yaml on a cluster that has both prints it so")
 	}
 }

@@ -57,7 +57,7 @@ func addresses(w *work) {
 		if !ok || path[0] == "metadata" || w.asked(s) {
 			return true
 		}
-		for _, m := range address.FindAllString(s, -1) {
+		for _, m := range Addresses(s) {
 			if _, seen := found[m]; !seen && !strings.Contains(m, ".dkr.ecr") && m != awsToken && !w.ours(path) {
 				found[m] = join(path)
 			}
@@ -111,7 +111,7 @@ func unknownAPI(w *work) {
 var foreignKey = regexp.MustCompile(`^([A-Za-z0-9-]+\.)*(amazonaws\.com|k8s\.aws|kops\.k8s\.io)/|^karpenter\.[a-z0-9.-]+/|^alb\.ingress\.kubernetes\.io/|^service(\.beta)?\.kubernetes\.io/aws-|^kubernetes\.io/aws-|^k8s\.amazonaws\.com/|^alpha\.eksctl\.io/`)
 
 // awsKey says whether a label, an annotation, a taint or a resource belongs to AWS, kops or Karpenter.
-func awsKey(key string) bool { return foreignKey.MatchString(key) }
+func awsKey(key string) bool { return strings.Contains(key, "/") && foreignKey.MatchString(key) }
 
 // unknownKey reports every key of AWS that is still there: as the key of a mapping, or as a value that names one.
 func unknownKey(w *work) {

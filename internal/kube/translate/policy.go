@@ -103,16 +103,7 @@ func metadataServer(w *work) {
 	if w.Group != "networking.k8s.io" && w.Group != "extensions" {
 		return
 	}
-	limits := w.list("spec", "egress") != nil
-	for _, t := range w.list("spec", "policyTypes") {
-		limits = limits || t == "Egress"
-	}
-	for _, e := range w.list("spec", "egress") {
-		if m, ok := e.(map[string]any); ok && len(m) == 0 {
-			return // everything is allowed
-		}
-	}
-	if !limits {
+	if !LimitsEgress(w.mapping("spec")) {
 		return
 	}
 	to := func(ip string, ports ...int64) map[string]any {
@@ -125,4 +116,20 @@ func metadataServer(w *work) {
 	w.add("Workload Identity on Dataplane V2", to("169.254.169.254/32", 80, 8080), "spec", "egress")
 	w.add("Workload Identity with Calico", to("169.254.169.252/32", 987, 988), "spec", "egress")
 	w.note("It limits egress, and would cut pods from the metadata server, which looks like an authentication that times out; so that is allowed.", "remove the one of the two that the cluster's data plane does not use, in overrides/")
+}
+
+// LimitsEgress says whether the specification of a NetworkPolicy lets the pods that it selects reach some places only.
+func LimitsEgress(spec map[string]any) bool {
+	egress, _ := spec["egress"].([]any)
+	limits := egress != nil
+	types, _ := spec["policyTypes"].([]any)
+	for _, t := range types {
+		limits = limits || t == "Egress"
+	}
+	for _, e := range egress {
+		if m, ok := e.(map[string]any); ok && len(m) == 0 {
+			return false // everything is allowed
+		}
+	}
+	return limits
 }

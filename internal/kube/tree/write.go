@@ -43,19 +43,19 @@ func Write(out, environment string, files Files, dry bool) ([]Change, error) {
 		return nil, err
 	}
 	changes := compare(filepath.ToSlash(filepath.Join(generated, environment)), old, files)
-	people := missing(out, environment)
-	for _, name := range people.names() {
+	first := missing(out, environment)
+	for _, name := range first.names() {
 		changes = append(changes, Change{Do: "create", Path: name})
 	}
 	if dry || len(changes) == 0 {
 		return changes, nil
 	}
-	if len(changes) > len(people) {
+	if len(changes) > len(first) {
 		if err := exchange(dir, files); err != nil {
 			return nil, fault.New(fault.Resource, fmt.Sprintf("write %q", dir), err, "free space, or name another folder with --out; what was there is as it was")
 		}
 	}
-	return changes, create(out, people)
+	return changes, create(out, first)
 }
 
 func withSums(files Files) Files {
@@ -99,6 +99,20 @@ func read(dir string) (Files, error) {
 
 // foreign refuses files that are not as bascule has written them. One that is missing is no harm: it is written again.
 func foreign(dir string, old Files) error {
+	wrong := changed(old)
+	if len(wrong) == 0 {
+		return nil
+	}
+	n := len(wrong)
+	if n > 5 {
+		wrong = append(wrong[:5], fmt.Sprintf("and %d more", n-5))
+	}
+	return fault.New(fault.Refused, fmt.Sprintf("write %q", dir), fmt.Errorf("somebody else has changed or added: %s", strings.Join(wrong, ", ")),
+		"take the change into overrides/, remove these files, and run it again")
+}
+
+// changed names the files that are not as bascule has written them.
+func changed(old Files) []string {
 	ours := map[string]string{}
 	for line := range strings.Lines(string(old[sums])) {
 		if s, name, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "  "); ok {
@@ -111,15 +125,7 @@ func foreign(dir string, old Files) error {
 			wrong = append(wrong, name)
 		}
 	}
-	if len(wrong) == 0 {
-		return nil
-	}
-	n := len(wrong)
-	if n > 5 {
-		wrong = append(wrong[:5], fmt.Sprintf("and %d more", n-5))
-	}
-	return fault.New(fault.Refused, fmt.Sprintf("write %q", dir), fmt.Errorf("somebody else has changed or added: %s", strings.Join(wrong, ", ")),
-		"take the change into overrides/, remove these files, and run it again")
+	return wrong
 }
 
 func compare(prefix string, old, now Files) []Change {
@@ -201,25 +207,29 @@ func create(dir string, files Files) error {
 
 // missing are the files of people's part that are not there yet.
 func missing(out, environment string) Files {
-	files := Files{}
-	for _, part := range []struct{ name, text string }{
-		{"all", "# Yours: bascule has created it once and never writes it again. What stands here holds in every phase of " + environment + ".\n" +
-			"apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\ngeneratorOptions:\n  disableNameSuffixHash: true\n"},
-		{standby, phaseText(environment, standby, "before the switch")},
-		{live, phaseText(environment, live, "behind the switch")},
-	} {
-		name := strings.Join([]string{overrides, environment, part.name, kustomization}, "/")
-		if _, err := os.Lstat(filepath.Join(out, filepath.FromSlash(name))); errors.Is(err, fs.ErrNotExist) {
-			files[name] = []byte(part.text)
+	files := people(environment)
+	for name := range files {
+		if _, err := os.Lstat(filepath.Join(out, filepath.FromSlash(name))); !errors.Is(err, fs.ErrNotExist) {
+			delete(files, name)
 		}
 	}
 	return files
 }
 
-func phaseText(environment, phase, when string) string {
-	return "# Yours: bascule has created it once and never writes it again. This is what to apply " + when + ".\n" +
+// people are the files of people's part as they are created.
+func people(environment string) Files {
+	return Files{
+		strings.Join([]string{overrides, environment, "all", kustomization}, "/"): []byte("# Yours: bascule has created it once and never writes it again. What stands here holds in every phase of " + environment + ".\n" +
+			"apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\ngeneratorOptions:\n  disableNameSuffixHash: true\n"),
+		strings.Join([]string{overrides, environment, standby, kustomization}, "/"): phaseText(environment, standby, "before the switch"),
+		strings.Join([]string{overrides, environment, live, kustomization}, "/"):    phaseText(environment, live, "behind the switch"),
+	}
+}
+
+func phaseText(environment, phase, when string) []byte {
+	return []byte("# Yours: bascule has created it once and never writes it again. This is what to apply " + when + ".\n" +
 		"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n" +
-		"resources:\n- ../../../" + generated + "/" + environment + "/" + phase + "\ncomponents:\n- ../all\n"
+		"resources:\n- ../../../" + generated + "/" + environment + "/" + phase + "\ncomponents:\n- ../all\n")
 }
 
 // Count counts changes by what they do.

@@ -1,0 +1,210 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/finding"
+	"github.com/bascule/bascule/internal/kube/builtin"
+	"github.com/bascule/bascule/internal/kube/check"
+	"github.com/bascule/bascule/internal/kube/crd"
+	"github.com/bascule/bascule/internal/kube/manifest"
+	"github.com/bascule/bascule/internal/kube/profile"
+	gitops "github.com/bascule/bascule/internal/kube/tree"
+)
+
+// checking is the flags of kube check.
+type checking struct {
+	crds, exists []string
+	version      string
+}
+
+func (a *app) kubeCheck() *cobra.Command {
+	var c checking
+	cmd := &cobra.Command{
+		Use:   "check DIR",
+		Short: "Find what would not work on GKE in manifests, before anybody applies them",
+		Long: `Reads a folder of manifests, or a tree of kube translate, of which it checks what each phase of each
+environment comes to, overrides included. It holds every object to the schema of its kind, finds APIs
+that are no more, references to what is not there, what Gateways of GKE refuse, policies that cut
+pods from the metadata server or from name servers, and what is left of AWS.
+
+Kinds without a schema at hand are named as not checked, never taken for valid. It connects to
+nothing, writes nothing, and repeats no value of a secret. It ends with 4 when a finding is a blocker.
+
+` + exitCodesShort(ExitRefused, ExitResource, ExitData),
+		Example: `  bascule kube check gitops --crds crds/
+  bascule kube check manifests/preprod --kubernetes 1.35 --exists "Secret shop/db"`,
+		Args: oneFolder,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.checks(cmd, args[0], &c) },
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&c.crds, "crds", nil, "a `DIR` of CustomResourceDefinitions, for kinds that are not Kubernetes' own; repeatable")
+	f.StringVar(&c.version, "kubernetes", "", "the minor `VERSION` of the cluster, as 1.35; kube profile show says which is taken without it")
+	f.StringArrayVar(&c.exists, "exists", nil, "an `OBJECT` that is made elsewhere, as \"Secret shop/db\" or \"IngressClass nginx\"; repeatable")
+	return cmd
+}
+
+// oneFolder takes the folder that is checked.
+func oneFolder(cmd *cobra.Command, args []string) error {
+	if len(args) == 1 {
+		return nil
+	}
+	return usage(cmd, "read the command line", fmt.Errorf("%s takes one folder, and was given %s", cmd.CommandPath(), plural(int64(len(args)), "argument")))
+}
+
+var (
+	minorVersion = regexp.MustCompile(`^1\.[0-9]{1,3}$`)
+	objectName   = regexp.MustCompile(`^[A-Za-z]+ ([^ /]+/)?[^ /]+$`)
+)
+
+func (a *app) checks(cmd *cobra.Command, dir string, c *checking) error {
+	if c.version != "" && !minorVersion.MatchString(c.version) {
+		return usage(cmd, "read the command line", fmt.Errorf("--kubernetes %q is no minor version, such as 1.35", c.version))
+	}
+	for _, e := range c.exists {
+		if !objectName.MatchString(e) {
+			return usage(cmd, "read the command line", fmt.Errorf("--exists %q is no object, such as \"Secret shop/db\" or \"IngressClass nginx\"", e))
+		}
+	}
+	in, err := a.checkInput(dir, c)
+	if err != nil {
+		return err
+	}
+	r, err := check.Run(cmd.Context(), in)
+	if err != nil {
+		if errors.Is(err, context.Canceled) {
+			return err
+		}
+		return fault.New(fault.Data, "check the manifests", err, "mend the definition, or leave it out")
+	}
+	d := newCheckDoc(in, r)
+	if a.json {
+		err = a.printJSON(d)
+	} else {
+		err = a.printCheck(d)
+	}
+	if n := len(finding.Report{Findings: d.Findings}.Blocking()); err == nil && n > 0 {
+		err = fault.New(fault.Refused, fmt.Sprintf("check %q", dir), errors.New(plural(int64(n), "blocker")), "settle each as its finding says, and check again")
+	}
+	return err
+}
+
+// checkInput reads what is checked, and what it is held to.
+func (a *app) checkInput(dir string, c *checking) (*check.Input, error) {
+	in := &check.Input{Version: c.version, Exists: c.exists, Definitions: crd.New()}
+	var err error
+	if in.Profile, err = profile.Load(); err != nil {
+		return nil, err
+	}
+	in.Version = cmp.Or(in.Version, in.Profile.Target.Entries[0].Version)
+	if in.Kinds, err = builtin.Load(in.Version); err != nil {
+		return nil, err
+	}
+	text, err := builtin.Definitions()
+	if err == nil {
+		err = in.Definitions.Add("the definitions of Gateway API", text)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, folder := range c.crds {
+		if err := in.Definitions.AddFolder(folder); err != nil {
+			return nil, err
+		}
+	}
+	in.Views, err = a.views(dir)
+	return in, err
+}
+
+// views reads a tree of kube translate, or a folder of manifests.
+func (a *app) views(dir string) ([]check.View, error) {
+	var out []check.View
+	n := 0
+	if gitops.Is(dir) {
+		phases, err := gitops.Load(dir)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range phases {
+			out = append(out, check.View{
+				Name: p.Environment + " " + p.Name, Objects: p.Objects, Aside: p.Aside, Standby: p.Name == "standby", Changed: p.Changed,
+				NotApplied: p.NotApplied, Build: "kustomize build " + filepath.Join(dir, "overrides", p.Environment, p.Name),
+			})
+			n += len(p.Objects)
+		}
+	} else {
+		set, err := manifest.Read(a.in, dir)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, check.View{Objects: set.Objects, Aside: set.Aside})
+		n = len(set.Objects) + len(set.Aside)
+	}
+	if n == 0 {
+		return nil, fault.New(fault.Usage, "read the manifests", fmt.Errorf("there is no object in %q", dir), "name a folder of manifests, or a tree of bascule kube translate")
+	}
+	return out, nil
+}
+
+// checkDoc is what a check came to.
+type checkDoc struct {
+	Command string `json:"command"`
+	// Kubernetes is the version of the target, and Schemas the release whose schemas were used.
+	Kubernetes string            `json:"kubernetes"`
+	Schemas    string            `json:"schemas"`
+	Views      []checkView       `json:"views"`
+	Objects    int               `json:"objects"`
+	Checked    int               `json:"checked"`
+	NotChecked map[string]int    `json:"not_checked"`
+	Findings   []finding.Finding `json:"findings"`
+}
+
+// checkView is one phase of an environment, or the folder.
+type checkView struct {
+	Name    string `json:"name"`
+	Objects int    `json:"objects"`
+}
+
+func newCheckDoc(in *check.Input, r *check.Result) *checkDoc {
+	d := &checkDoc{
+		Command: "kube check", Kubernetes: in.Version, Schemas: in.Kinds.Release, Views: []checkView{}, Objects: r.Objects, Checked: r.Checked,
+		NotChecked: r.NotChecked, Findings: finding.NewReport(append([]finding.Finding{}, r.Findings...)).Findings,
+	}
+	for _, v := range in.Views {
+		d.Views = append(d.Views, checkView{v.Name, len(v.Objects)})
+	}
+	return d
+}
+
+func (a *app) printCheck(d *checkDoc) error {
+	p := &printer{}
+	for _, v := range d.Views {
+		if v.Name != "" {
+			p.line("%s: %s", v.Name, plural(int64(v.Objects), "object"))
+		}
+	}
+	p.line("%s: %d held to a schema (Kubernetes %s, by the schemas of %s), %d not checked", plural(int64(d.Objects), "object"), d.Checked, d.Kubernetes, d.Schemas, d.Objects-d.Checked)
+	if !strings.HasPrefix(d.Schemas, "v"+d.Kubernetes+".") {
+		p.line("No schemas of Kubernetes %s are at hand: those of %s stand for them.", d.Kubernetes, d.Schemas)
+	}
+	for _, kind := range slices.Sorted(maps.Keys(d.NotChecked)) {
+		p.line("  not checked: %d %s", d.NotChecked[kind], clean(kind))
+	}
+	p.line("")
+	if _, err := fmt.Fprint(a.out, p.String()); err != nil {
+		return err
+	}
+	report := finding.Report{Findings: d.Findings, Before: "anybody applies this"}
+	return report.WriteText(a.out, textWidth)
+}

@@ -1,0 +1,200 @@
+package tree
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/kube/manifest"
+)
+
+// Phase is what one phase of one environment comes to: what GitOps applies.
+type Phase struct {
+	Environment, Name string
+	// Objects are those of the base with their patches, those that were made, and what people have changed. An object that is the same in two
+	// phases of an environment is one object.
+	Objects []*manifest.Object
+	// Aside is what lies in the tree and is no object.
+	Aside []manifest.Aside
+	// NotApplied says why what people have written for the phase could not be put on top; the objects are then without it.
+	NotApplied string
+	// Changed are files below generated/ENVIRONMENT that are not as bascule has written them.
+	Changed []string
+}
+
+// Is says whether a folder holds a tree.
+func Is(dir string) bool {
+	found, err := filepath.Glob(filepath.Join(dir, generated, "*", base))
+	return err == nil && len(found) > 0
+}
+
+// Load reads a tree: the phases of all its environments, in the order of their names, standby before live. What bascule has written it puts together
+// itself, and what people have written, on top, as far as it knows what Kustomize would do with it: a phase says so where it does not. Nothing outside of the folder is read.
+func Load(dir string) ([]Phase, error) {
+	entries, err := os.ReadDir(filepath.Join(dir, generated))
+	if err != nil {
+		return nil, fault.New(fault.Usage, fmt.Sprintf("read the tree %q", dir), err, "")
+	}
+	var out []Phase
+	for _, e := range entries {
+		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		phases, err := loaded(dir, e.Name())
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, phases...)
+	}
+	return out, nil
+}
+
+func loaded(dir, environment string) ([]Phase, error) {
+	op := fmt.Sprintf("read the tree %q", dir)
+	files, err := read(filepath.Join(dir, generated, environment))
+	if err != nil {
+		return nil, fault.New(fault.Resource, op, err, "")
+	}
+	a := &assembly{files: files, prefix: path.Join(generated, environment)}
+	if err := a.whole(); err != nil {
+		return nil, err
+	}
+	written, err := read(filepath.Join(dir, overrides))
+	if err != nil {
+		return nil, fault.New(fault.Resource, op, err, "")
+	}
+	var out []Phase
+	for _, name := range []string{standby, live} {
+		p := Phase{Environment: environment, Name: name, Aside: a.aside, Changed: changed(files)}
+		if p.Objects, err = a.phase(name); err != nil {
+			return nil, err
+		}
+		if !ours(environment, name, written) {
+			k := &kustomized{people: written, generated: path.Join(generated, environment, name), objects: slices.Clone(p.Objects)}
+			if err := k.folder(path.Join(overrides, environment, name)); err != nil {
+				p.NotApplied = err.Error()
+			} else {
+				p.Objects = k.objects
+			}
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// ours says whether the overrides of a phase are as they were created: then they add nothing.
+func ours(environment, phase string, written Files) bool {
+	created := people(environment)
+	for _, part := range []string{"all", phase} {
+		for name, text := range written {
+			if strings.HasPrefix(name, environment+"/"+part+"/") && !bytes.Equal(text, created[path.Join(overrides, name)]) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// assembly puts together what bascule has written.
+type assembly struct {
+	files  Files
+	prefix string
+	aside  []manifest.Aside
+	// objects are those that hold in every phase, by the name of their file in base or made.
+	objects []assembled
+}
+
+type assembled struct {
+	file string // in base or made, by which its patches are known
+	*manifest.Object
+}
+
+// whole reads the base, applies the patches that hold in every phase, and adds what was made.
+func (a *assembly) whole() error {
+	set, err := a.parse(base + "/")
+	if err != nil {
+		return err
+	}
+	a.aside = set.Aside
+	for _, o := range set.Objects {
+		file := strings.TrimPrefix(o.File, a.prefix+"/"+base+"/")
+		o, err := a.patched(o, translated, file)
+		if err != nil {
+			return err
+		}
+		if o != nil {
+			a.objects = append(a.objects, assembled{file, o})
+		}
+	}
+	set, err = a.parse(translated + "/made/")
+	if err != nil {
+		return err
+	}
+	a.aside = append(a.aside, set.Aside...)
+	for _, o := range set.Objects {
+		a.objects = append(a.objects, assembled{strings.TrimPrefix(o.File, a.prefix+"/"+translated+"/made/"), o})
+	}
+	return nil
+}
+
+func (a *assembly) parse(prefix string) (*manifest.Set, error) {
+	var files []manifest.Text
+	for _, name := range a.files.names() {
+		if strings.HasPrefix(name, prefix) && path.Base(name) != kustomization {
+			files = append(files, manifest.Text{Name: a.prefix + "/" + name, Text: a.files[name]})
+		}
+	}
+	return manifest.ReadTexts(files)
+}
+
+// phase returns the objects of a phase.
+func (a *assembly) phase(name string) ([]*manifest.Object, error) {
+	var out []*manifest.Object
+	for _, o := range a.objects {
+		p, err := a.patched(o.Object, name, o.file)
+		if err != nil {
+			return nil, err
+		}
+		if p != nil {
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}
+
+// patched returns an object with the patch that a layer has for it: the object itself where there is none, and nothing where the patch deletes it.
+func (a *assembly) patched(o *manifest.Object, layer, file string) (*manifest.Object, error) {
+	name := path.Join(layer, "patches", file)
+	text, ok := a.files[name]
+	if !ok {
+		return o, nil
+	}
+	fail := func(err error) error {
+		return fault.New(fault.Data, fmt.Sprintf("apply %q to %s", path.Join(a.prefix, name), o), err, "translate again: the tree is not as bascule has written it")
+	}
+	var ops []step
+	if err := yaml.Unmarshal(text, &ops); err != nil {
+		var deletion map[string]any
+		if yaml.Unmarshal(text, &deletion) == nil && deletion["$patch"] == "delete" {
+			return nil, nil
+		}
+		return nil, fail(err)
+	}
+	value, err := applied(o.Value, ops)
+	if err != nil {
+		return nil, fail(err)
+	}
+	p, ok := o.With(value)
+	if !ok {
+		return nil, fail(errors.New("nothing is left that is an object"))
+	}
+	return p, nil
+}
