@@ -40,7 +40,8 @@ that are no more, references to what is not there, what Gateways of GKE refuse, 
 pods from the metadata server or from name servers, and what is left of AWS.
 
 Kinds without a schema at hand are named as not checked, never taken for valid. It connects to
-nothing, writes nothing, and repeats no value of a secret. It ends with 4 when a finding is a blocker.
+nothing, writes nothing, and repeats no value of a secret. It ends with 4 when a finding is a
+blocker.
 
 ` + exitCodesShort(ExitRefused, ExitResource, ExitData),
 		Example: `  bascule kube check gitops --crds crds/
