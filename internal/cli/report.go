@@ -97,7 +97,8 @@ func (a *app) part(file string) (p finding.Part, err error) {
 		Source                       json.RawMessage
 		Findings                     *[]finding.Finding
 	}
-	if err := json.Unmarshal(text, &doc); err != nil {
+	// A command that ends with an error has printed that behind its document.
+	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&doc); err != nil {
 		return p, fault.New(fault.Data, op, err, "it is to be what a command printed with --json")
 	}
 	if doc.Findings == nil {
