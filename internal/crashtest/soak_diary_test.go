@@ -50,7 +50,7 @@ func (j *diary) keep(t *testing.T, name string, source, target *servertest.Insta
 	if !t.Failed() || parent == "" {
 		return
 	}
-	dir, err := os.MkdirTemp(parent, name+".")
+	dir, err := os.MkdirTemp(parent, name+".") //nolint:usetesting // it is to stay
 	if err != nil {
 		t.Error(err)
 		return

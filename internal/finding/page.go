@@ -21,8 +21,8 @@ type Part struct {
 	Report
 }
 
-// group is the findings of one severity.
-type group struct {
+// Group is the findings of one severity.
+type Group struct {
 	Title    string
 	Severity Severity
 	Open     bool
@@ -49,10 +49,10 @@ func (p Part) Numbers() []int {
 }
 
 // Groups are the findings by severity. Those that only inform stay folded.
-func (p Part) Groups() []group {
-	var out []group
+func (p Part) Groups() []Group {
+	var out []Group
 	for i, s := range severities {
-		g := group{Severity: s, Open: s != Info}
+		g := Group{Severity: s, Open: s != Info}
 		for _, f := range p.Findings {
 			if rank(f.Severity) == i {
 				f.Severity = s

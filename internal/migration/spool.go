@@ -102,7 +102,7 @@ func (m *Migration) spoolUntil(ctx context.Context, rec *change.Record, passed <
 	}
 	from, err := m.needed(ctx, rec)
 	if ctx.Err() != nil {
-		return nil //nolint:nilerr // the follow is over already: it had little to do
+		return nil // the follow is over already: it had little to do
 	}
 	if err != nil {
 		return err
