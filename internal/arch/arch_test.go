@@ -32,7 +32,7 @@ var layers = [][]string{
 	{"web"},
 	{"cli"},
 	{"servertest", "crosscheck", "storefront"},
-	{"crosscheck/cmd", "acceptance", "crashtest", "arch"},
+	{"crosscheck/cmd", "acceptance", "acceptance/apiserver", "crashtest", "arch"},
 }
 
 // ends may know only their own dialect, whatever their layer would allow.

@@ -1,0 +1,258 @@
+package apiserver
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"testing"
+)
+
+// tally counts what was seen of sets of objects.
+type tally struct {
+	objects, standIns, sourceRefused, fields, created int
+}
+
+func (c *tally) add(d tally) {
+	c.objects += d.objects
+	c.standIns += d.standIns
+	c.sourceRefused += d.sourceRefused
+	c.fields += d.fields
+	c.created += d.created
+}
+
+// String writes the counts for people.
+func (c *tally) String() string {
+	return fmt.Sprintf("%d objects applied, of which %d of a kind without a definition, %d that the server refuses in the source too, %d fields and %d objects that differ by phase",
+		c.objects, c.standIns, c.sourceRefused, c.fields, c.created)
+}
+
+// namespaces makes the namespaces that objects are in and do not bring.
+func (d *definitions) namespaces(t *testing.T, objects []object) (made []object) {
+	t.Helper()
+	there := map[string]bool{"": true, "default": true}
+	for _, o := range objects {
+		if word(o, "kind") == "Namespace" {
+			there[word(o, "metadata", "name")] = true
+		}
+	}
+	for _, o := range objects {
+		name := word(o, "metadata", "namespace")
+		if there[name] {
+			continue
+		}
+		there[name] = true
+		n := object{"apiVersion": "v1", "kind": "Namespace", "metadata": object{"name": name}}
+		if _, err := d.apply(t.Context(), n, false); err != nil {
+			t.Fatalf("%s: %v", title(n), err)
+		}
+		made = append(made, n)
+	}
+	return made
+}
+
+// settle applies objects, and applies them once more, after which every one must be as it was. It returns what the server keeps, by key. What the
+// server refuses is an error, unless excused says that it is none of the program's.
+func (d *definitions) settle(t *testing.T, objects []object, excused func(object, error) bool) map[string]object {
+	t.Helper()
+	kept := map[string]object{}
+	for _, o := range objects {
+		now, err := d.apply(t.Context(), o, false)
+		if err != nil {
+			if excused == nil || !excused(o, err) {
+				t.Errorf("%s: %v", title(o), err)
+			}
+			continue
+		}
+		if _, twice := kept[key(o)]; twice {
+			t.Errorf("%s is there twice", title(o))
+		}
+		kept[key(o)] = now
+	}
+	for _, o := range objects {
+		before, ok := kept[key(o)]
+		if !ok {
+			continue
+		}
+		now, err := d.apply(t.Context(), o, false)
+		if err != nil {
+			t.Errorf("%s, the second time: %v", title(o), err)
+			continue
+		}
+		if word(now, "metadata", "resourceVersion") != word(before, "metadata", "resourceVersion") {
+			t.Errorf("%s: applied once more, it changes: %v", title(o), paths(before, now))
+		}
+	}
+	return kept
+}
+
+// remove removes objects, last first, but not namespaces: only a controller could.
+func (d *definitions) removeAll(t *testing.T, objects []object) {
+	t.Helper()
+	for _, o := range slices.Backward(objects) {
+		if word(o, "kind") == "Namespace" {
+			continue
+		}
+		if err := d.remove(t.Context(), o); err != nil {
+			t.Errorf("remove %s: %v", title(o), err)
+		}
+	}
+}
+
+// phases applies a translation as it is before the switch, twice; sees that what is behind the switch would then change the fields in which the
+// phases differ and no others; applies that, twice; sees that there is a way back; and removes it all.
+func (d *definitions) phases(t *testing.T, source, standby, live []object) tally {
+	t.Helper()
+	standby, live = inOrder(standby), inOrder(live)
+	all := append(slices.Clone(live), standby...)
+	seen := tally{objects: len(live), standIns: d.standIn(t, live)}
+	d.standIn(t, standby)
+	d.namespaces(t, all)
+	before := d.settle(t, standby, d.refusedToo(t, source, &seen))
+	d.changes(t, standby, live, before, &seen)
+	after := d.settle(t, live, func(o object, err error) bool {
+		// One that was there before the switch is refused because of the switch.
+		return before[key(o)] == nil && d.refusedToo(t, source, &tally{})(o, err)
+	})
+	for _, o := range standby {
+		if after[key(o)] == nil {
+			continue
+		}
+		if _, err := d.apply(t.Context(), o, true); err != nil {
+			t.Errorf("%s, back before the switch: %v", title(o), err)
+		}
+	}
+	d.removeAll(t, inOrder(live))
+	d.removeAll(t, standby)
+	return seen
+}
+
+// changes asks the server, without having it do so, what the phase live would change, and holds that to the difference of what is applied.
+func (d *definitions) changes(t *testing.T, standby, live []object, kept map[string]object, seen *tally) {
+	t.Helper()
+	applied := map[string]object{}
+	for _, o := range standby {
+		applied[key(o)] = o
+	}
+	for _, o := range live {
+		before, ok := kept[key(o)]
+		if !ok {
+			if applied[key(o)] == nil {
+				seen.created++
+			}
+			continue
+		}
+		delete(applied, key(o))
+		now, err := d.apply(t.Context(), o, true)
+		if err != nil {
+			t.Errorf("%s, behind the switch: %v", title(o), err)
+			continue
+		}
+		want, got := paths(find(standby, o), o), paths(before, now)
+		seen.fields += len(got)
+		if !slices.Equal(want, got) {
+			t.Errorf("%s: the phases differ in %v, and the server would change %v", title(o), want, got)
+		}
+	}
+	for k := range applied {
+		if kept[k] != nil {
+			t.Errorf("%s is there only before the switch, and nothing takes it away", k)
+		}
+	}
+}
+
+// refusedToo tells whether the server refuses an object for what is wrong in the source already.
+func (d *definitions) refusedToo(t *testing.T, source []object, seen *tally) func(object, error) bool {
+	return func(o object, err error) bool {
+		t.Helper()
+		now, ok := errors.AsType[*refusal](err)
+		was := find(source, o)
+		if !ok || was == nil {
+			return false
+		}
+		as := maps.Clone(was)
+		as["apiVersion"] = o["apiVersion"]
+		for _, s := range []object{was, as} {
+			_, err := d.apply(t.Context(), s, true)
+			if then, ok := errors.AsType[*refusal](err); ok && now.within(then) {
+				seen.objects--
+				seen.sourceRefused++
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// within reports whether everything that one refusal is about is what another is about too.
+func (r *refusal) within(other *refusal) bool {
+	if len(r.Details.Causes) == 0 {
+		return r.Message == other.Message
+	}
+	for _, c := range r.Details.Causes {
+		if !slices.Contains(other.Details.Causes, c) {
+			return false
+		}
+	}
+	return true
+}
+
+// find returns the object of others that is the same one.
+func find(others []object, o object) object {
+	i := slices.IndexFunc(others, func(x object) bool { return key(x) == key(o) })
+	if i < 0 {
+		i = slices.IndexFunc(others, func(x object) bool { // its group may have changed with its version
+			return word(x, "kind") == word(o, "kind") && at(x, "metadata", "name") == at(o, "metadata", "name") && at(x, "metadata", "namespace") == at(o, "metadata", "namespace")
+		})
+	}
+	if i < 0 {
+		return nil
+	}
+	return others[i]
+}
+
+// bookkeeping are fields that the server writes for itself.
+var bookkeeping = []string{"metadata.creationTimestamp", "metadata.generation", "metadata.managedFields", "metadata.resourceVersion", "metadata.uid"}
+
+// paths returns the fields in which two objects differ, those of the server's own left out.
+func paths(a, b object) []string {
+	out := map[string]bool{}
+	differ(a, b, "", out)
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(out)), func(p string) bool { return slices.Contains(bookkeeping, p) })
+}
+
+func differ(a, b any, path string, out map[string]bool) {
+	left, isMap := a.(object)
+	right, both := b.(object)
+	if isMap && (both || b == nil) || both && a == nil {
+		names := maps.Clone(left)
+		if names == nil {
+			names = object{}
+		}
+		maps.Copy(names, right)
+		for name := range names {
+			next := name
+			if path != "" {
+				next = path + "." + name
+			}
+			if slices.Contains(bookkeeping, next) {
+				continue
+			}
+			differ(left[name], right[name], next, out)
+		}
+		return
+	}
+	from, isList := a.([]any)
+	to, both := b.([]any)
+	if isList && both && len(from) == len(to) {
+		for i := range from {
+			differ(from[i], to[i], path+"["+strconv.Itoa(i)+"]", out)
+		}
+		return
+	}
+	if !reflect.DeepEqual(a, b) {
+		out[path] = true
+	}
+}
