@@ -84,6 +84,9 @@ func (s *server) remove(ctx context.Context, o object) error {
 	if r, ok := errors.AsType[*refusal](err); ok && r.Code == http.StatusNotFound {
 		return nil
 	}
+	if _, unknown := errors.AsType[*unknownKindError](err); unknown {
+		return nil
+	}
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"sigs.k8s.io/yaml"
@@ -69,10 +70,21 @@ func teach(t *testing.T, s *server) *definitions {
 // define installs definitions and waits until the server serves them.
 func (d *definitions) define(t *testing.T, all []object) {
 	t.Helper()
+	if _, err := d.kindOf(t.Context(), all[0]); err != nil { // known before several ask for it
+		t.Fatal(err)
+	}
+	var parts sync.WaitGroup
+	for part := range slices.Chunk(all, (len(all)+3)/4) {
+		parts.Go(func() {
+			for _, o := range part {
+				if _, err := d.apply(t.Context(), o, false); err != nil {
+					t.Errorf("%s: %v", title(o), err)
+				}
+			}
+		})
+	}
+	parts.Wait()
 	for _, o := range all {
-		if _, err := d.apply(t.Context(), o, false); err != nil {
-			t.Fatalf("%s: %v", title(o), err)
-		}
 		d.real[word(o, "spec", "group")+" "+word(o, "spec", "names", "kind")] = true
 	}
 	d.await(t, all)

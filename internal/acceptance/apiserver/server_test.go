@@ -54,8 +54,8 @@ func start(t *testing.T, programs string) *server {
 		"--advertise-address", "192.0.2.1", "--endpoint-reconciler-type", "none", "--service-cluster-ip-range", "10.96.0.0/12",
 		"--authorization-mode", "RBAC", "--token-auth-file", tokens,
 		"--service-account-issuer", "https://kubernetes.default.svc", "--service-account-key-file", key, "--service-account-signing-key-file", key,
-		// Controllers make the service accounts that pods have, and take the protection of claims away; there are none here.
-		"--disable-admission-plugins", "ServiceAccount,StorageObjectInUseProtection")
+		// Controllers make the service accounts that pods have, count what quotas bound, and take the protection of claims away; there are none here.
+		"--disable-admission-plugins", "ServiceAccount,ResourceQuota,StorageObjectInUseProtection")
 	wait(t, "the API server's certificate", func(context.Context) error {
 		text, err := os.ReadFile(filepath.Join(certificates, "apiserver.crt"))
 		if err != nil {

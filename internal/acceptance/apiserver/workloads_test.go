@@ -2,9 +2,11 @@ package apiserver
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,7 +23,7 @@ func stories(t *testing.T, d *definitions, p *program) {
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)
 	}
-	var all tally
+	all := tally{fields: map[string]int{}}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			archive, err := txtar.ParseFile(file)
@@ -41,11 +43,11 @@ func stories(t *testing.T, d *definitions, p *program) {
 				}
 			}
 			p.run(t, args...)
-			all.add(d.translation(t, filepath.Join(dir, "in.yaml"), filepath.Join(dir, "tree"), "preprod"))
+			d.translation(t, filepath.Join(dir, "in.yaml"), filepath.Join(dir, "tree"), "preprod", &all)
 		})
 	}
 	t.Log(&all)
-	if all.objects < 150 || all.fields < 50 {
+	if all.objects < 100 || len(all.fields) < 10 {
 		t.Error("that is too little to prove anything")
 	}
 }
@@ -75,15 +77,19 @@ func estate(t *testing.T, d *definitions, p *program) {
 		}
 	}
 	p.run(t, args...)
-	seen := d.translation(t, from, tree, environment)
+	seen := tally{fields: map[string]int{}}
+	d.translation(t, from, tree, environment, &seen)
 	t.Logf("%s: %s", environment, &seen)
+	for _, f := range slices.Sorted(maps.Keys(seen.fields)) {
+		t.Logf("by phase: %s, of %d objects", f, seen.fields[f])
+	}
 	if seen.sourceRefused > 0 {
 		t.Errorf("%d objects of the source are refused: it is no estate", seen.sourceRefused)
 	}
 }
 
 // translation applies both phases of a tree.
-func (d *definitions) translation(t *testing.T, from, tree, environment string) tally {
+func (d *definitions) translation(t *testing.T, from, tree, environment string, seen *tally) {
 	t.Helper()
 	set, err := manifest.Read(strings.NewReader(""), from)
 	if err != nil {
@@ -93,7 +99,7 @@ func (d *definitions) translation(t *testing.T, from, tree, environment string) 
 	for _, o := range set.Objects {
 		source = append(source, plain(t, o.Value))
 	}
-	return d.phases(t, source, kustomized(t, tree, environment, "standby"), kustomized(t, tree, environment, "live"))
+	d.phases(t, source, kustomized(t, tree, environment, "standby"), kustomized(t, tree, environment, "live"), seen)
 }
 
 // kustomized is what GitOps applies for a phase.
