@@ -196,20 +196,11 @@ func (d *definitions) refusedToo(t *testing.T, source []object, seen *tally) fun
 		if was == nil {
 			return false
 		}
-		if _, unknown := errors.AsType[*unknownKindError](err); unknown && was["apiVersion"] == o["apiVersion"] {
-			seen.objects--
-			seen.sourceRefused++
-			return true
-		}
-		now, ok := errors.AsType[*refusal](err)
-		if !ok {
-			return false
-		}
 		as := maps.Clone(was)
 		as["apiVersion"] = o["apiVersion"]
 		for _, s := range []object{was, as} {
-			_, err := d.apply(t.Context(), s, true)
-			if then, ok := errors.AsType[*refusal](err); ok && now.within(then) {
+			if _, then := d.apply(t.Context(), s, true); then != nil && within(err, then) {
+				t.Logf("%s is refused in the source too: %v", title(o), err)
 				seen.objects--
 				seen.sourceRefused++
 				return true
@@ -220,12 +211,14 @@ func (d *definitions) refusedToo(t *testing.T, source []object, seen *tally) fun
 }
 
 // within reports whether everything that one refusal is about is what another is about too.
-func (r *refusal) within(other *refusal) bool {
-	if len(r.Details.Causes) == 0 {
-		return r.Message == other.Message
+func within(refused, other error) bool {
+	r, ok := errors.AsType[*refusal](refused)
+	then, too := errors.AsType[*refusal](other)
+	if !ok || !too || len(r.Details.Causes) == 0 {
+		return refused.Error() == other.Error()
 	}
 	for _, c := range r.Details.Causes {
-		if !slices.Contains(other.Details.Causes, c) {
+		if !slices.Contains(then.Details.Causes, c) {
 			return false
 		}
 	}

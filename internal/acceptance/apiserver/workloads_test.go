@@ -53,24 +53,37 @@ func stories(t *testing.T, d *definitions, p *program) {
 }
 
 // estate applies what becomes of a whole environment: the folder of manifests that BASCULE_APISERVER_FROM names, with its decisions and its images
-// beside it (eu, eu.yaml, eu.images), or else an environment of the example.
+// beside it (eu, eu.yaml, eu.images), or else each environment of the example.
 func estate(t *testing.T, d *definitions, p *program) {
-	from := os.Getenv("BASCULE_APISERVER_FROM")
-	if from == "" {
-		if _, err := os.Stat("../../../examples/marketplace/write"); err != nil {
-			t.Skipf("there is no example here, and BASCULE_APISERVER_FROM names no manifests: %v", err)
-		}
-		dir := t.TempDir()
-		cmd := exec.CommandContext(t.Context(), "go", "run", "./examples/marketplace/write", dir)
-		cmd.Dir = "../../.."
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-		from = filepath.Join(dir, "eu")
+	if from := os.Getenv("BASCULE_APISERVER_FROM"); from != "" {
+		d.environment(t, p, filepath.Clean(from))
+		return
 	}
-	from = strings.TrimSuffix(from, "/")
-	environment, tree := filepath.Base(from), t.TempDir()
-	args := []string{"kube", "translate", "--from", from, "--env", environment, "--out", tree}
+	const example = "examples/marketplace/cmd"
+	if _, err := os.Stat("../../../" + example); err != nil {
+		t.Skipf("there is no example here, and BASCULE_APISERVER_FROM names no manifests: %v", err)
+	}
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), "go", "run", "./"+example, dir)
+	cmd.Dir = "../../.."
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	decisions, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	if err != nil || len(decisions) == 0 {
+		t.Fatal(dir, err)
+	}
+	for _, file := range decisions {
+		from := strings.TrimSuffix(file, ".yaml")
+		t.Run(filepath.Base(from), func(t *testing.T) { d.environment(t, p, from) })
+	}
+}
+
+// environment translates a folder of manifests, and applies what becomes of it.
+func (d *definitions) environment(t *testing.T, p *program, from string) {
+	t.Helper()
+	name, tree := filepath.Base(from), t.TempDir()
+	args := []string{"kube", "translate", "--from", from, "--env", name, "--out", tree}
 	for end, flag := range map[string]string{".yaml": "--config", ".images": "--images"} {
 		if _, err := os.Stat(from + end); err == nil {
 			args = append(args, flag, from+end)
@@ -78,8 +91,8 @@ func estate(t *testing.T, d *definitions, p *program) {
 	}
 	p.run(t, args...)
 	seen := tally{fields: map[string]int{}}
-	d.translation(t, from, tree, environment, &seen)
-	t.Logf("%s: %s", environment, &seen)
+	d.translation(t, from, tree, name, &seen)
+	t.Logf("%s: %s", name, &seen)
 	for _, f := range slices.Sorted(maps.Keys(seen.fields)) {
 		t.Logf("by phase: %s, of %d objects", f, seen.fields[f])
 	}
