@@ -22,6 +22,7 @@ const (
 // platform applies what crossplane generate writes for one environment, asks for everything as a developer does, applies what each becomes, and does
 // the same with the cluster that makes clusters.
 func platform(t *testing.T, d *definitions, p *program) {
+	t.Helper()
 	dir := t.TempDir()
 	p.run(t, "crossplane", "generate", "--file", shop, "--out", dir)
 	here := append(read(t, filepath.Join(dir, "base")), read(t, filepath.Join(dir, "environments", prodEU))...)
@@ -80,6 +81,7 @@ func (d *definitions) renders(t *testing.T, p *program, folder string, seen *tal
 
 // developer asks for each kind of thing in the ten lines of the example, as one of the people who may, and must not get what is somebody else's.
 func (d *definitions) developer(t *testing.T, p *program, folder string, seen *tally) {
+	t.Helper()
 	ann := []string{"ann", "developers@shop.example"}
 	examples := read(t, folder)
 	for _, o := range examples {

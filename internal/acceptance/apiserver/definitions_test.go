@@ -64,7 +64,24 @@ func teach(t *testing.T, s *server) *definitions {
 	// Gateway API's own policies come with its definitions, and are no part of this.
 	all = slices.DeleteFunc(all, func(o object) bool { return word(o, "kind") != "CustomResourceDefinition" })
 	d.define(t, all)
+	d.refuses(t)
 	return d
+}
+
+// refuses sees that the server does refuse what is wrong, of its own kinds and of others: or all that follows would prove nothing.
+func (d *definitions) refuses(t *testing.T) {
+	t.Helper()
+	for wrong, text := range map[string]string{
+		".data.a: expected string":  "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {a: [b]}}",
+		".spec.port: field not":     "{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {port: 80}}",
+		"spec.ports: Required":      "{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {type: NodePort}}",
+		".spec.hostname: field not": "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: a}, spec: {hostname: a}}",
+		"must be an absolute path":  "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: a}, spec: {rules: [{matches: [{path: {type: PathPrefix, value: a}}]}]}}",
+	} {
+		if _, err := d.apply(t.Context(), documents(t, wrong, []byte(text))[0], true); err == nil || !strings.Contains(err.Error(), wrong) {
+			t.Errorf("the server says %v of %s, and not that %q", err, text, wrong)
+		}
+	}
 }
 
 // define installs definitions and waits until the server serves them.

@@ -75,7 +75,7 @@ func start(t *testing.T, programs string) *server {
 	return s
 }
 
-// run starts a program and has it ended with the test, or with the test's process; its last lines are shown when the test has failed.
+// run starts a program and has it ended with the test, or with the test's process; what it said at last is shown when the test has failed.
 func run(t *testing.T, dir, program string, args ...string) {
 	t.Helper()
 	name := filepath.Base(program)
@@ -94,19 +94,24 @@ func run(t *testing.T, dir, program string, args ...string) {
 		end()
 		t.Fatalf("start %s: %v", name, err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	var exit error
+	ended := make(chan struct{})
+	go func() {
+		exit = cmd.Wait()
+		close(ended)
+	}()
 	t.Cleanup(func() {
+		said := tail(log.Name()) // before what it says when it is ended
 		select {
-		case err := <-ended:
-			t.Errorf("%s ended by itself: %v", name, err)
+		case <-ended:
+			t.Errorf("%s ended by itself: %v", name, exit)
 		default:
 			end()
 			<-ended
 		}
-		log.Close()
+		_ = log.Close()
 		if t.Failed() {
-			t.Logf("%s, its last words:\n%s", name, tail(log.Name()))
+			t.Logf("%s said at last:\n%s", name, said)
 		}
 	})
 }
@@ -117,7 +122,7 @@ func tail(file string) string {
 		return err.Error()
 	}
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return strings.Join(lines[max(0, len(lines)-15):], "\n")
+	return strings.Join(lines[max(0, len(lines)-8):], "\n")
 }
 
 // wait asks until the answer is no error.

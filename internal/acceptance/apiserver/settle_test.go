@@ -190,6 +190,7 @@ func (d *definitions) changes(t *testing.T, standby, live []object, kept map[str
 
 // refusedToo tells whether the server refuses an object for what is wrong in the source already.
 func (d *definitions) refusedToo(t *testing.T, source []object, seen *tally) func(object, error) bool {
+	t.Helper()
 	return func(o object, err error) bool {
 		t.Helper()
 		was := find(source, o)
