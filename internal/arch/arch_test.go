@@ -19,11 +19,12 @@ var layers = [][]string{
 	{"convert"},
 	{"mysql", "postgres", "snapshot", "follow", "verify", "cutover"},
 	{"migration"},
+	{"kube/parts"},
 	{"kube/crd", "kube/manifest", "kube/profile"},
-	{"kube/gateway"},
+	{"kube/gateway", "kube/cluster", "kube/branch"},
 	{"kube/decision"},
 	{"kube/translate"},
-	{"kube/tree"},
+	{"kube/tree", "kube/drift", "kube/dependency"},
 	{"round"},
 	{"round/store", "round/outside", "platform"},
 	{"crossplane/pipeline"},
@@ -32,7 +33,7 @@ var layers = [][]string{
 	{"web"},
 	{"cli"},
 	{"servertest", "crosscheck", "storefront"},
-	{"crosscheck/cmd", "acceptance", "acceptance/apiserver", "crashtest", "arch"},
+	{"crosscheck/cmd", "acceptance", "acceptance/apiserver", "acceptance/estate", "crashtest", "arch"},
 }
 
 // ends may know only their own dialect, whatever their layer would allow.

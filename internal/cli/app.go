@@ -75,7 +75,7 @@ func (a *app) root() *cobra.Command {
 	f.BoolVar(&a.json, "json", false, "print JSON for scripts")
 	f.BoolVar(&a.quiet, "quiet", false, "log errors only")
 	f.BoolVar(&a.verbose, "verbose", false, "log every step to stderr")
-	root.AddCommand(a.db(), a.kube(), a.crossplane(), a.round(), a.serve(), a.token(), a.config(), a.init(), a.version(), exitCodesTopic(), a.man(root))
+	root.AddCommand(a.db(), a.kube(), a.crossplane(), a.joinReports(), a.round(), a.serve(), a.token(), a.config(), a.init(), a.version(), exitCodesTopic(), a.man(root))
 	return root
 }
 

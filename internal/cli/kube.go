@@ -1,10 +1,16 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/bascule/bascule/internal/fault"
+	kubecluster "github.com/bascule/bascule/internal/kube/cluster"
+	"github.com/bascule/bascule/internal/kube/manifest"
 	"github.com/bascule/bascule/internal/kube/profile"
 )
 
@@ -13,14 +19,33 @@ func (a *app) kube() *cobra.Command {
 		Use:   "kube",
 		Short: "Translate the manifests of workloads from AWS to Google Cloud",
 		Long: `Translates Kubernetes manifests that were written for AWS (EKS, kops) into a tree for GKE that GitOps
-can apply. It talks to no cluster and to no cloud.
+can apply. It talks to no cloud, and reads a cluster only where it is told to.
 
 ` + exitCodesShort(),
 		Args: onlyCommands,
 		RunE: help,
 	}
-	cmd.AddCommand(a.kubeTranslate(), a.kubeGateway(), a.kubeProfile())
+	cmd.AddCommand(a.kubeTranslate(), a.kubeGateway(), a.kubeDrift(), a.kubeMap(), a.kubeCommit(), a.kubeHealthy(), a.kubeProfile())
 	return cmd
+}
+
+// fromHelp says what the flag --from may name.
+const fromHelp = "a folder or file of manifests, `PATH`, - for the standard input, or cluster:CONTEXT, which is only read; repeatable"
+
+// manifests reads what --from names.
+func (a *app) manifests(ctx context.Context, from []string) (*manifest.Set, error) {
+	contextName, cluster := strings.CutPrefix(from[0], "cluster:")
+	if !cluster {
+		return manifest.Read(a.in, from...)
+	}
+	if len(from) > 1 {
+		return nil, fault.New(fault.Usage, "read the command line", errors.New("--from names a cluster, and something else"), "read a cluster alone")
+	}
+	c, err := kubecluster.Open(contextName)
+	if err != nil {
+		return nil, err
+	}
+	return c.Objects(ctx)
 }
 
 func (a *app) kubeProfile() *cobra.Command {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,7 +12,6 @@ import (
 
 	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/kube/gateway"
-	"github.com/bascule/bascule/internal/kube/manifest"
 )
 
 func (a *app) kubeGateway() *cobra.Command {
@@ -23,25 +23,25 @@ func (a *app) kubeGateway() *cobra.Command {
 		Long: `Reads manifests and says what becomes of the Ingresses that the AWS Load Balancer Controller
 serves, and of Services of type LoadBalancer: Gateways, routes and policies of GKE, patches, the
 resources in Google Cloud that they rely on, and findings, of which every annotation has one.
-Objects and patches are printed as YAML, the rest as comments before them. It writes no file and
-connects to nothing. It ends with 4 when a finding is a blocker.
+Objects and patches are printed as YAML, the rest as comments before them. It writes no file. It ends
+with 4 when a finding is a blocker.
 
-` + exitCodesShort(ExitRefused, ExitUnsupported, ExitData),
+` + exitCodesShort(ExitRefused, ExitConnect, ExitUnsupported, ExitData),
 		Example: "  bascule kube gateway --from manifests/ --facts gateway.yaml",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if len(from) == 0 {
 				return usage(cmd, "read the command line", errors.New("--from is missing"))
 			}
-			return a.gateway(from, facts)
+			return a.gateway(cmd.Context(), from, facts)
 		},
 	}
-	cmd.Flags().StringSliceVar(&from, "from", nil, "folders or files of manifests; - is the standard input")
+	cmd.Flags().StringArrayVar(&from, "from", nil, fromHelp)
 	cmd.Flags().StringVar(&facts, "facts", "", "a YAML file with what the manifests cannot tell")
 	return cmd
 }
 
-func (a *app) gateway(from []string, factsFile string) error {
+func (a *app) gateway(ctx context.Context, from []string, factsFile string) error {
 	facts := &gateway.Facts{}
 	if factsFile != "" {
 		text, err := os.ReadFile(factsFile)
@@ -52,7 +52,7 @@ func (a *app) gateway(from []string, factsFile string) error {
 			return fault.New(fault.Usage, fmt.Sprintf("read %q", factsFile), cmp.Or(errors.Unwrap(err), err), "docs/design/gateway.md lists the facts")
 		}
 	}
-	set, err := manifest.Read(a.in, from...)
+	set, err := a.manifests(ctx, from)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,7 +15,6 @@ import (
 	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/finding"
 	"github.com/bascule/bascule/internal/kube/decision"
-	"github.com/bascule/bascule/internal/kube/manifest"
 	"github.com/bascule/bascule/internal/kube/profile"
 	"github.com/bascule/bascule/internal/kube/translate"
 	gitops "github.com/bascule/bascule/internal/kube/tree"
@@ -33,22 +33,23 @@ func (a *app) kubeTranslate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "translate",
 		Short: "Write a GitOps tree for GKE from manifests for AWS",
-		Long: `Reads manifests (YAML or JSON; what Kustomize and Helm print) and writes a tree: below generated/ the
-objects byte for byte, and a patch with its reason for each that changes; below overrides/, once,
-what people change and GitOps applies. Prints what people must know: what means something else now,
-what has to be made, what nobody knows, what has no equivalent.
+		Long: `Reads manifests (YAML or JSON; what Kustomize and Helm print; a cluster) and writes a tree: below
+generated/ the objects byte for byte, and a patch with its reason for each that changes; below
+overrides/, once, what people change and GitOps applies. Prints what people must know: what means
+something else now, what has to be made, what nobody knows, what has no equivalent.
 
 It writes whole trees or nothing, may be run again at any time, and changes no more than the source
 has changed. Values of secrets enter neither the tree nor the report.
 
-` + exitCodesShort(ExitRefused, ExitUnsupported, ExitResource, ExitData),
+` + exitCodesShort(ExitRefused, ExitConnect, ExitUnsupported, ExitResource, ExitData),
 		Example: `  bascule kube translate --from manifests/preprod --env preprod --out gitops
-  helm template shop charts/shop | bascule kube translate --from - --env preprod --out gitops --dry-run`,
+  helm template shop charts/shop | bascule kube translate --from - --env preprod --out gitops --dry-run
+  bascule kube translate --from cluster:old-preprod --env preprod --out gitops`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.translates(cmd, &t) },
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&t.from, "from", nil, "a folder or file of manifests, `PATH`, or - for the standard input; repeatable")
+	f.StringArrayVar(&t.from, "from", nil, fromHelp)
 	f.StringVar(&t.environment, "env", "", "the environment's `NAME`")
 	f.StringVar(&t.out, "out", "", "the `DIR` of the tree")
 	f.StringVar(&t.config, "config", "", "`FILE` of decisions; without it, the one that bascule.yaml names for the environment's workloads")
@@ -69,7 +70,7 @@ func (a *app) translates(cmd *cobra.Command, t *translation) error {
 	case t.out == "":
 		return usage(cmd, "read the command line", errors.New("--out names no folder"))
 	}
-	in, err := a.translationInput(t)
+	in, err := a.translationInput(cmd.Context(), t)
 	if err != nil {
 		return err
 	}
@@ -90,7 +91,7 @@ func (a *app) translates(cmd *cobra.Command, t *translation) error {
 }
 
 // translationInput reads what a translation is made from.
-func (a *app) translationInput(t *translation) (*translate.Input, error) {
+func (a *app) translationInput(ctx context.Context, t *translation) (*translate.Input, error) {
 	in := &translate.Input{Environment: t.environment, File: t.config}
 	var err error
 	if in.File == "" {
@@ -111,7 +112,7 @@ func (a *app) translationInput(t *translation) (*translate.Input, error) {
 	if in.Profile, err = profile.Load(); err != nil {
 		return nil, err
 	}
-	if in.Set, err = manifest.Read(a.in, t.from...); err != nil {
+	if in.Set, err = a.manifests(ctx, t.from); err != nil {
 		return nil, err
 	}
 	if len(in.Set.Objects) == 0 {

@@ -3,6 +3,7 @@ package migration
 import (
 	"context"
 
+	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/cutover"
 )
 
@@ -21,3 +22,8 @@ func (p *lastProof) Still(ctx context.Context) error { return p.verifier.Barrier
 
 // Pending returns how much is to be proved.
 func (p *lastProof) Pending() (keys, tables int) { return p.touched.Pending() }
+
+// SpoolUntil keeps the source's log until passed is closed.
+func (m *Migration) SpoolUntil(ctx context.Context, rec *change.Record, passed <-chan struct{}) error {
+	return m.spoolUntil(ctx, rec, passed)
+}

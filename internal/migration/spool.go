@@ -101,6 +101,9 @@ func (m *Migration) spoolUntil(ctx context.Context, rec *change.Record, passed <
 		return nil
 	}
 	from, err := m.needed(ctx, rec)
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // the follow is over already: it had little to do
+	}
 	if err != nil {
 		return err
 	}

@@ -187,3 +187,29 @@ func (l *lab) keptUp(t *testing.T, r *run, rec *change.Record, root string) {
 		t.Fatal(err)
 	}
 }
+
+// busyLedger is one that answers when nobody waits for the answer any more.
+type busyLedger struct {
+	change.Applier
+	asked chan struct{}
+}
+
+func (l busyLedger) Applied(ctx context.Context, _ *change.Record) (change.Mark, error) {
+	close(l.asked)
+	<-ctx.Done()
+	return change.Mark{}, fmt.Errorf("look for the ledger: %w", ctx.Err())
+}
+
+// TestSpoolOfAFollowThatIsOver ends a follow that had little to do while its spool still asks where to begin: that is no failure of the follow.
+func TestSpoolOfAFollowThatIsOver(t *testing.T) {
+	l := busyLedger{asked: make(chan struct{})}
+	m := &migration.Migration{Spool: struct{ migration.Spooler }{}, Applier: l}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-l.asked
+		cancel()
+	}()
+	if err := m.SpoolUntil(ctx, &change.Record{}, nil); err != nil {
+		t.Error(err)
+	}
+}

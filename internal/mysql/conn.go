@@ -66,6 +66,7 @@ type End struct {
 	throttle *throttle
 	received atomic.Int64
 	charsets sync.Map // name to *charset, once a server was asked
+	reach    reach    // of the server whose id is server.id
 	undone   sync.Map // place of a transaction to []undoing: what a feed learnt too late
 
 	ledgerName schema.Name

@@ -307,6 +307,9 @@ func (f *feed) settle() {
 		return
 	}
 	f.at.server, f.at.file, f.at.off = f.server, f.file, f.off
+	if f.server == f.e.server.id {
+		f.e.reach.note(f.file, f.off)
+	}
 }
 
 // open begins to read a transaction, with its first event. The position may be far behind it: what was left out between them, because

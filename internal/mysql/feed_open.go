@@ -124,6 +124,11 @@ func (f *feed) start(ctx context.Context, p position) (err error) {
 		vars[strings.ToLower(row[0])] = row[1]
 	}
 	f.server = serverID(vars)
+	if f.server == f.e.server.id {
+		if err = f.e.reach.prove(ctx, r); err != nil {
+			return err
+		}
+	}
 	req := dumpRequest()
 	switch {
 	case p.kind == positionGTID:

@@ -97,6 +97,7 @@ func (s *spooler) begin() (position, error) {
 	if !some {
 		return s.from, nil
 	}
+	s.e.reach.note(end.File, end.Off)
 	p, err := parsePosition(change.Position(end.Position))
 	if err != nil {
 		return p, err

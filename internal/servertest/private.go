@@ -85,18 +85,28 @@ func (in *Instance) Stop(t testing.TB) { t.Helper(); in.must(t, "stop") }
 // and its port stay, so that Start brings back what was durable.
 func (in *Instance) Kill(t testing.TB) { t.Helper(); in.must(t, "kill") }
 
-// Keep stops the instance cleanly and copies its data and its log to dir, for who wants to know what it held.
-func (in *Instance) Keep(t testing.TB, dir string) {
+// Data is the folder where the instance keeps its data.
+func (in *Instance) Data(t testing.TB) string {
 	t.Helper()
-	in.Stop(t)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	from, err := filepath.EvalSymlinks(in.dir)
+	dir, err := filepath.EvalSymlinks(in.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.CommandContext(t.Context(), "cp", "-a", filepath.Join(from, "data"), filepath.Join(from, "log"), dir).CombinedOutput(); err != nil {
+	return filepath.Join(dir, "data")
+}
+
+// Keep stops the instance cleanly and copies its data and its log to dir, for who wants to know what it held.
+func (in *Instance) Keep(t testing.TB, dir string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 2*time.Minute) // the test may be over
+	defer cancel()
+	_, err := in.run(ctx, "stop")
+	from, linked := filepath.EvalSymlinks(in.dir)
+	if err := errors.Join(err, linked, os.MkdirAll(dir, 0o755)); err != nil {
+		t.Errorf("keep %s: %v", in.Name, err)
+		return
+	}
+	if out, err := exec.CommandContext(ctx, "cp", "-a", filepath.Join(from, "data"), filepath.Join(from, "log"), dir).CombinedOutput(); err != nil {
 		t.Errorf("keep %s: %v: %s", in.Name, err, out)
 	}
 }

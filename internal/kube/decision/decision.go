@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 
@@ -52,6 +53,10 @@ type Decisions struct {
 	Keep []string `yaml:"keep-in-standby,omitempty"`
 	// Plain are values that look like secrets and are none, as "Deployment shop/web LOG_TOKEN".
 	Plain []string `yaml:"not-secret,omitempty"`
+	// Harmonise is what was decided about the differences between regions. HarmoniseFrom names the file that says so for several
+	// environments, relative to this one.
+	Harmonise     Harmonise `yaml:"harmonise,omitempty"`
+	HarmoniseFrom string    `yaml:"harmonise-from,omitempty"`
 }
 
 // largest bounds a file: a wrong path must not fill the memory.
@@ -69,7 +74,34 @@ func Read(name string) (*Decisions, error) {
 		return nil, fault.New(fault.Usage, op, cmp.Or(errors.Unwrap(err), err), "name an existing file; docs/cli.md lists its keys")
 	}
 	d, err := Parse(text)
+	if err == nil && d.HarmoniseFrom != "" {
+		err = d.readShared(filepath.Dir(name))
+	}
 	return d, fault.New(fault.Usage, op, err, "docs/cli.md lists the keys")
+}
+
+// readShared reads what several environments share. It follows no further file.
+func (d *Decisions) readShared(folder string) error {
+	name := d.HarmoniseFrom
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(folder, name)
+	}
+	info, err := os.Stat(name)
+	if err == nil && info.Size() > largest {
+		err = fmt.Errorf("it has %d bytes, which no file of decisions has", info.Size())
+	}
+	var text []byte
+	if err == nil {
+		text, err = os.ReadFile(name)
+	}
+	var shared *Decisions
+	if err == nil {
+		shared, err = Parse(text)
+	}
+	if err != nil {
+		return fmt.Errorf("harmonise-from %s: %w", d.HarmoniseFrom, cmp.Or(errors.Unwrap(err), err))
+	}
+	return d.Harmonise.joinShared(shared.Harmonise)
 }
 
 // Parse reads the text of a file of decisions.
@@ -114,6 +146,7 @@ func (d *Decisions) check() error {
 	if err := d.Gateway.Check(); err != nil {
 		errs = append(errs, fmt.Errorf("gateway: %w", err))
 	}
+	errs = append(errs, d.Harmonise.check()...)
 	slices.SortFunc(errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
 	return errors.Join(errs...)
 }

@@ -57,7 +57,7 @@ func TestEveryConstantIsCovered(t *testing.T) {
 	}
 }
 
-// TestARemovedEntryIsNoticed takes every entry out in turn: the check above notices each.
+// TestARemovedEntryIsNoticed takes every entry out in turn: the check above names each.
 func TestARemovedEntryIsNoticed(t *testing.T) {
 	entry := regexp.MustCompile(`(?m)^  - \{suffix: ([^,]+),.*\n`)
 	text := table(t)
@@ -75,8 +75,9 @@ func TestARemovedEntryIsNoticed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(uncovered(t, parsed)) == 0 {
-			t.Errorf("nobody notices that %s is gone", suffix)
+		missing := uncovered(t, parsed)
+		if len(missing) == 0 || slices.ContainsFunc(missing, func(line string) bool { return !strings.HasSuffix(line, " "+suffix) }) {
+			t.Errorf("without %s it says %q", suffix, missing)
 		}
 		removed++
 	}

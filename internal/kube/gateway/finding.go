@@ -59,6 +59,7 @@ type notes struct {
 	table *Table
 	all   []Finding
 	seen  map[noteKey]bool
+	told  map[[2]string]bool // objects and their annotations of which something was noted
 }
 
 type noteKey struct {
@@ -105,9 +106,9 @@ func (n *notes) add(o *manifest.Object, annotation string, r remark) {
 		return
 	}
 	if n.seen == nil {
-		n.seen = map[noteKey]bool{}
+		n.seen, n.told = map[noteKey]bool{}, map[[2]string]bool{}
 	}
-	n.seen[key] = true
+	n.seen[key], n.told[[2]string{key.object, annotation}] = true, true
 	f := Finding{Annotation: annotation, Row: r.row, Verdict: r.verdict, Where: o.Where()}
 	f.Code, f.What, f.Do, f.Object, f.Evidence = r.code, r.what, r.do, o.String(), r.evidence
 	f.Kind = cmp.Or(r.kind, kindOf(r.verdict))
@@ -121,7 +122,7 @@ func (n *notes) add(o *manifest.Object, annotation string, r remark) {
 
 // said tells whether anything was noted about an annotation of an object.
 func (n *notes) said(o *manifest.Object, annotation string) bool {
-	return slices.ContainsFunc(n.all, func(f Finding) bool { return f.Annotation == annotation && f.Object == o.String() })
+	return n.told[[2]string{o.String(), annotation}]
 }
 
 // sorted returns the findings by object, annotation and code, so that two runs say the same.

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/kube/parts"
 )
 
 // Set is what was read.
@@ -54,6 +55,12 @@ func Read(in io.Reader, names ...string) (*Set, error) {
 			return nil, err
 		}
 	}
+	return r.done()
+}
+
+// done parses what was found.
+func (r *reading) done() (*Set, error) {
+	r.parsed()
 	r.twice()
 	if len(r.wrong) > 0 {
 		return nil, fault.New(fault.Data, "read the manifests", joined(r.wrong), "mend them, or take what is no manifest out of the folder; nothing was written")
@@ -61,10 +68,48 @@ func Read(in io.Reader, names ...string) (*Set, error) {
 	return r.set, nil
 }
 
-// reading is one Read.
+// Text is one text of manifests that is in no file.
+type Text struct {
+	// Name stands for the name of a file.
+	Name string
+	Text []byte
+}
+
+// ReadTexts reads texts as Read reads files.
+func ReadTexts(texts []Text) (*Set, error) {
+	r := &reading{set: &Set{}}
+	for _, t := range texts {
+		r.file(t.Name, t.Text)
+	}
+	return r.done()
+}
+
+// reading is one Read, or its share of the documents.
 type reading struct {
 	set   *Set
 	wrong []error
+	found []found
+}
+
+// found is a document that is not parsed yet.
+type found struct {
+	file string
+	document
+}
+
+// parsed parses the documents, and puts what came of them in their order.
+func (r *reading) parsed() {
+	for _, part := range parts.Of(len(r.found), func(from, to int) *reading {
+		part := &reading{set: &Set{}}
+		for _, d := range r.found[from:to] {
+			part.document(d.file, d.document)
+		}
+		return part
+	}) {
+		r.set.Objects = append(r.set.Objects, part.set.Objects...)
+		r.set.Aside = append(r.set.Aside, part.set.Aside...)
+		r.wrong = append(r.wrong, part.wrong...)
+	}
 }
 
 func (r *reading) from(in io.Reader, name string) error {
@@ -142,7 +187,7 @@ func (r *reading) file(name string, text []byte) {
 		return
 	}
 	for _, d := range split(text) {
-		r.document(name, d)
+		r.found = append(r.found, found{name, d})
 	}
 }
 

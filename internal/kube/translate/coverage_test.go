@@ -24,17 +24,34 @@ func rules() []translate.Rule {
 
 // TestEveryRowHasAStory fails for a rule without a story, a story without a rule, and a row that two rules claim.
 func TestEveryRowHasAStory(t *testing.T) {
+	for _, gap := range rowGaps(t, rules()) {
+		t.Error(gap)
+	}
+}
+
+// TestARemovedRowIsNoticed takes every row out in turn: the check above names each.
+func TestARemovedRowIsNoticed(t *testing.T) {
+	all := rules()
+	for i, r := range all {
+		if got := rowGaps(t, slices.Concat(all[:i], all[i+1:])); !slices.Equal(got, []string{string(r.ID) + ".txtar tells of no rule"}) {
+			t.Errorf("without %s it says %q", r.ID, got)
+		}
+	}
+}
+
+func rowGaps(t *testing.T, rules []translate.Rule) (gaps []string) {
+	t.Helper()
 	ids := map[string]bool{}
-	for _, r := range rules() {
+	for _, r := range rules {
 		if ids[string(r.ID)] {
-			t.Errorf("%s stands twice", r.ID)
+			gaps = append(gaps, string(r.ID)+" stands twice")
 		}
 		ids[string(r.ID)] = true
 		if r.Source == "" || r.Target == "" || !slices.Contains([]translate.Verdict{translate.Mechanical, translate.Changed, translate.Resource, translate.None}, r.Verdict) {
-			t.Errorf("%s is no row", r.ID)
+			gaps = append(gaps, string(r.ID)+" is no row")
 		}
 		if _, err := os.Stat("testdata/" + string(r.ID) + ".txtar"); err != nil {
-			t.Errorf("%s has no story", r.ID)
+			gaps = append(gaps, string(r.ID)+" has no story")
 		}
 	}
 	files, err := os.ReadDir("testdata")
@@ -43,9 +60,10 @@ func TestEveryRowHasAStory(t *testing.T) {
 	}
 	for _, f := range files {
 		if id, ok := strings.CutSuffix(f.Name(), ".txtar"); ok && !ids[id] {
-			t.Errorf("%s tells of no rule", f.Name())
+			gaps = append(gaps, f.Name()+" tells of no rule")
 		}
 	}
+	return gaps
 }
 
 // lines of the reference's tables, by section and number, and the rules that carry them out. A line without a rule says why.
@@ -134,17 +152,26 @@ aws-load-balancer-quic-enabled-ports aws-load-balancer-quic-enabled-containers`
 // TestEveryAnnotationOfServicesIsKnown puts each on a Service and asks that a rule has taken it away.
 func TestEveryAnnotationOfServicesIsKnown(t *testing.T) {
 	for s := range strings.FieldsSeq(suffixes) {
-		for _, prefix := range []string{"service.beta.kubernetes.io/", "service.kubernetes.io/"} {
-			in := fmt.Sprintf("apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop, annotations: {%q: \"x\"}}\nspec: {type: LoadBalancer}\n", prefix+s)
-			r := translated(t, in, "", "")
-			gone := slices.ContainsFunc(r.Objects[0].Ops, func(op translate.Op) bool {
-				return op.Do == "remove" && op.Path[len(op.Path)-1] == prefix+s
-			})
-			if !gone || met(r)["key-unknown"] {
-				t.Errorf("%s is not taken away: %s", prefix+s, told(r.Findings))
-			}
+		for _, gap := range suffixGaps(t, s) {
+			t.Error(gap)
 		}
 	}
+}
+
+// suffixGaps says for which prefixes no rule takes an annotation of a Service away.
+func suffixGaps(t *testing.T, suffix string) (gaps []string) {
+	t.Helper()
+	for _, prefix := range []string{"service.beta.kubernetes.io/", "service.kubernetes.io/"} {
+		in := fmt.Sprintf("apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop, annotations: {%q: \"x\"}}\nspec: {type: LoadBalancer}\n", prefix+suffix)
+		r := translated(t, in, "", "")
+		gone := slices.ContainsFunc(r.Objects[0].Ops, func(op translate.Op) bool {
+			return op.Do == "remove" && op.Path[len(op.Path)-1] == prefix+suffix
+		})
+		if !gone || met(r)["key-unknown"] || met(r)["annotation-unknown"] {
+			gaps = append(gaps, prefix+suffix+" is not taken away: "+told(r.Findings))
+		}
+	}
+	return gaps
 }
 
 // TestNoForeignKeyIsSilent puts invented keys of each domain in all places where keys stand, and asks for a finding about each.

@@ -15,6 +15,7 @@ func dnsAndSecrets() []Rule {
 	return []Rule{
 		{ID: "dns-external-dns", Source: "external-dns with --provider=aws", Target: "--provider=google, an owner of its own, upsert-only", Verdict: Changed, Apply: externalDNS},
 		{ID: "dns-record-annotations", Source: "external-dns.(alpha.)kubernetes.io/aws-*, set-identifier, alias", Target: "dropped; weights are record sets of Cloud DNS", Verdict: Changed, Apply: recordAnnotations},
+		{ID: "dns-kops-records", Source: "dns.alpha.kubernetes.io/{external,internal} of kops", Target: "external-dns.alpha.kubernetes.io/hostname", Verdict: Changed, Apply: kopsRecords},
 		{ID: "dns-config", Source: "dnsConfig with resolvers of AWS and of the old cluster", Target: "removed", Verdict: Mechanical, Apply: dnsConfig},
 		{ID: "dns-cert-manager", Source: "cert-manager dns01 solver route53", Target: "cloudDNS", Verdict: Changed, Kinds: []string{"Issuer", "ClusterIssuer"}, Apply: issuer},
 		{ID: "secret-store", Source: "SecretStore, ClusterSecretStore with provider aws", Target: "provider gcpsm", Verdict: Changed, Kinds: []string{"SecretStore", "ClusterSecretStore"}, Apply: secretStore},
@@ -61,6 +62,63 @@ func externalDNS(w *work) {
 		w.set("zones of Cloud DNS, an owner of its own, and nothing is deleted during the move", to, join(path, "args")...)
 		w.at(join(path, "args")...).note("It writes to Cloud DNS as "+owner+" and deletes nothing. Cloud DNS has no ALIAS: records name addresses.", "give --policy=sync back after the move, in overrides/")
 	})
+}
+
+// A recorder is what the source's own external-dns does, if the source has one.
+type recorder struct {
+	// there says that it is among the objects, so that it is quiet where they are.
+	there bool
+	// templates says that it makes names for Services that do not ask for one, and inner that it does so for those without a load balancer too.
+	templates, inner bool
+}
+
+func (r *recorder) learn(spec any) {
+	containers, _ := at(spec, []string{"containers"}).([]any)
+	for _, c := range containers {
+		if !strings.Contains(text(c, "image"), "external-dns") {
+			continue
+		}
+		r.there = true
+		args, _ := at(c, []string{"args"}).([]any)
+		for _, a := range args {
+			s, _ := a.(string)
+			r.templates = r.templates || strings.HasPrefix(s, "--fqdn-template")
+			r.inner = r.inner || strings.HasPrefix(s, "--publish-internal-services")
+		}
+	}
+}
+
+// names says whether it would make a name for a Service by itself.
+func (r *recorder) names(service map[string]any) bool {
+	return r.templates && (r.inner || text(service, "spec", "type") == "LoadBalancer" || text(service, "spec", "clusterIP") == "None")
+}
+
+// kopsKeys are what the dns-controller of kops reads from Services and pods.
+var kopsKeys = []string{"dns.alpha.kubernetes.io/external", "dns.alpha.kubernetes.io/internal"}
+
+// kopsRecords hands the names of a Service over from the dns-controller of kops, which is left behind, to external-dns.
+func kopsRecords(w *work) {
+	if name, _ := w.annotation(kopsKeys[0]); name != "" && w.Kind == "Service" {
+		const key = "external-dns.alpha.kubernetes.io/hostname"
+		w.at(join(annotations, kopsKeys[0])...).note("The dns-controller of kops wrote the record "+name+"; external-dns writes it from now on.",
+			"the old one goes on writing it in Route 53 until the mirror takes it away: delegate the zone to Cloud DNS by then, or change the record there by hand")
+		if _, there := w.annotation(key); !there {
+			w.set("external-dns reads it", name, join(annotations, key)...)
+		}
+		w.remove("only the dns-controller of kops reads it", join(annotations, kopsKeys[0])...)
+	}
+	places := [][]string{annotations}
+	for _, spec := range w.pods() {
+		places = append(places, join(podMeta(spec), "annotations"))
+	}
+	for _, place := range places {
+		for _, k := range kopsKeys {
+			if name := w.text(join(place, k)...); name != "" {
+				w.at(join(place, k)...).note("The dns-controller of kops wrote "+name+" for the addresses of nodes, which nobody does on GKE.", "give clients the name of a Service of type LoadBalancer, internal where they are inside")
+				w.remove("only the dns-controller of kops reads it", join(place, k)...)
+			}
+		}
+	}
 }
 
 var recordKey = regexp.MustCompile(`^external-dns\.(alpha\.)?kubernetes\.io/(aws-.*|set-identifier|alias)$`)

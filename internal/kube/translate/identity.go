@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -41,7 +42,23 @@ func (w *work) identified(role string) string {
 	if to := w.in.Decisions.Identities[role]; to != "" {
 		return to
 	}
-	return w.in.Decisions.Identities[roleName(role)]
+	if to := w.in.Decisions.Identities[roleName(role)]; to != "" {
+		return to
+	}
+	return w.in.Decisions.Identities[w.arn(role)]
+}
+
+// arn is a role's ARN. kube2iam and kiam name a role without it; then the decisions may know it.
+func (w *work) arn(role string) string {
+	if strings.HasPrefix(role, "arn:") {
+		return role
+	}
+	for _, r := range keys(w.in.Decisions.Identities) {
+		if strings.HasPrefix(r, "arn:") && roleName(r) == role {
+			return r
+		}
+	}
+	return ""
 }
 
 // bind gives a service account the identity that stands for a role, and says what it takes.
@@ -64,6 +81,7 @@ func (w *work) bind(role, account string, annotate func(gsa string), path ...str
 		annotate(to)
 		w.needs("It acts as "+to+".", fmt.Sprintf("gcloud iam service-accounts add-iam-policy-binding %s --role roles/iam.workloadIdentityUser --member \"serviceAccount:%s.svc.id.goog[%s/%s]\"",
 			to, orWord(w.in.Decisions.Project, "PROJECT"), w.Namespace, account))
+		w.better("Roles can be granted to the Kubernetes service account itself, so that no Google service account stands between.", "identities: {ROLE: direct}; some APIs of Google do not take it: see their list of supported products")
 	}
 }
 
@@ -143,34 +161,27 @@ func (w *work) account(role, name string) {
 	w.make("pods with the role "+roleName(role)+" need an account of their own", map[string]any{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta})
 }
 
-// roleOf returns the role of a pod on AWS.
+// roleOf returns the role of a pod on AWS: by its own annotation, or by its account's. That another pod of the account has one by kube2iam says nothing
+// about this one.
 func (w *work) roleOf(spec []string) string {
 	if role := text(w.Value, join(podMeta(spec), "annotations", podRole)...); role != "" {
 		return role
 	}
-	account := text(w.Value, join(spec, "serviceAccountName")...)
-	roles := w.in.roles[objectKey{"ServiceAccount", w.Namespace, orWord(account, "default")}]
-	if len(roles) == 0 {
-		return ""
-	}
-	return roles[0]
+	return w.in.accounts[objectKey{"ServiceAccount", w.Namespace, cmp.Or(text(w.Value, join(spec, "serviceAccountName")...), text(w.Value, join(spec, "serviceAccount")...), "default")}]
 }
 
-var usesAWS = regexp.MustCompile(`\bs3://|\b(s3|sqs|sns|dynamodb|kinesis|secretsmanager|ssm|sts|kms|ses|email|lambda|states|events)[a-z0-9.-]*\.amazonaws\.com|\barn:aws[a-z-]*:(s3|sqs|sns|dynamodb|kinesis|secretsmanager|ssm|kms|lambda):`)
+// usesAWS finds what a pod reaches by a role. Names of databases and caches are none: they ask for passwords, whatever they are called.
+var usesAWS = regexp.MustCompile(`\bs3://|\b(s3|sqs|sns|dynamodb|kinesis|secretsmanager|ssm|sts|kms|ses|email|lambda|states|events)([.-](fips|dualstack|vpce|[a-z]{2}(-[a-z]+)+-\d))*\.amazonaws\.com|\barn:aws[a-z-]*:(s3|sqs|sns|dynamodb|kinesis|secretsmanager|ssm|kms|lambda):`)
 
 func instanceProfile(w *work) {
 	for _, spec := range w.pods() {
 		if w.roleOf(spec) != "" {
 			continue
 		}
-		sign, keyed := "", false
-		w.env(func(path []string, name, value string) {
-			keyed = keyed || name == "AWS_ACCESS_KEY_ID"
-			if name == "AWS_REGION" || name == "AWS_DEFAULT_REGION" || usesAWS.MatchString(value) {
-				sign = name
-			}
+		sign := NodeRole(func(yield func(name, value string) bool) {
+			w.env(func(_ []string, name, value string) { _ = yield(name, value) }) // it wants all of them
 		})
-		if sign != "" && !keyed {
+		if sign != "" {
 			w.at(spec...).blocks("It seems to use AWS (by its variable "+sign+") and has no role: then it uses the node's, which no pod can on GKE.", "find out which role the nodes had and what of it the pods use; give them a service account with that role, in the source")
 		}
 	}
@@ -188,7 +199,12 @@ func hostNetwork(w *work) {
 func interim(w *work) {
 	for _, spec := range w.pods() {
 		role := w.roleOf(spec)
-		if role == "" || w.identified(role) != decision.AWS || !strings.HasPrefix(role, "arn:") {
+		if role == "" || w.identified(role) != decision.AWS {
+			continue
+		}
+		if role = w.arn(role); role == "" {
+			name := w.roleOf(spec)
+			w.at(join(podMeta(spec), "annotations", podRole)...).asks("Its pods go on using the role "+name+", and a token for it needs its ARN.", fmt.Sprintf("identities: {%q: aws}", "arn:aws:iam::ACCOUNT:role/"+name))
 			continue
 		}
 		w.add("what EKS added by itself", map[string]any{"name": "aws-token", "projected": map[string]any{"sources": []any{map[string]any{

@@ -37,12 +37,16 @@ type balancers struct {
 
 func (in *Input) balance() *balancers {
 	facts := &in.Decisions.Gateway
-	routed, direct := gateway.Translate(in.Set.Objects, facts), gateway.Balancers(in.Set.Objects, facts)
+	objects, own := in.harmonisedObjects()
+	routed, direct := gateway.Translate(objects, facts), gateway.Balancers(objects, facts)
 	b := &balancers{
 		results: []*gateway.Result{routed, direct}, objects: routed.Objects, replaced: map[*manifest.Object]bool{}, gateways: map[string]string{},
 		protocols: patches(routed), services: patches(direct),
 	}
 	for _, o := range routed.Replaced {
+		if source := own[o]; source != nil {
+			o = source
+		}
 		b.replaced[o] = true
 	}
 	for i := range b.objects {
@@ -53,6 +57,28 @@ func (in *Input) balance() *balancers {
 		}
 	}
 	return b
+}
+
+// harmonisedObjects are the objects with what was decided about differences between regions, for that comes before everything; and which object of the source each
+// of those stands for that differ.
+func (in *Input) harmonisedObjects() (objects []*manifest.Object, own map[*manifest.Object]*manifest.Object) {
+	if len(in.harmonise) == 0 {
+		return in.Set.Objects, nil
+	}
+	own = map[*manifest.Object]*manifest.Object{}
+	rule := &harmonised()[0]
+	for _, o := range in.Set.Objects {
+		if len(in.harmonise[o.String()]) > 0 {
+			w := &work{Object: &Object{Object: o, now: o.Value}, in: in, out: &Result{Verdicts: map[Verdict]int{}}, rule: rule}
+			harmonise(w)
+			c := *o
+			c.Value = w.now
+			own[&c] = o
+			o = &c
+		}
+		objects = append(objects, o)
+	}
+	return objects, own
 }
 
 func patches(r *gateway.Result) map[string]*gateway.Patch {
@@ -124,7 +150,10 @@ func (out *Result) balance(in *Input) {
 		if err != nil {
 			continue // package gateway writes what can be read
 		}
-		m := &Made{Value: v.Value, Reason: Reason{Rule: row, Why: "an Application Load Balancer served " + strings.Join(o.From, ", ")}, For: strings.Join(o.From, ", ")}
+		m := &Made{Value: v.Value, Reason: Reason{Rule: row, Why: "it stands for an Application Load Balancer"}, For: strings.Join(o.From, ", ")}
+		if len(o.From) > 1 { // whoever joins the others is no change of what they share
+			m.For = "the Ingresses of one load balancer"
+		}
 		say := func(what, do string) {
 			out.Findings = append(out.Findings, finding.Finding{Code: row.ID, Kind: finding.Problem, Severity: finding.Blocker, Object: v.String(), What: what, Do: do, Owner: "operator", Evidence: o.From})
 		}
@@ -134,11 +163,34 @@ func (out *Result) balance(in *Input) {
 		case secretsIn(v.Value):
 			say("It would carry what looks like the value of a secret, so it is left out.", "take the value out of the annotations of the Ingress")
 		default:
-			out.Made = append(out.Made, m)
+			out.addMade(m)
 		}
 	}
+	out.fewer(in, row)
 	for _, r := range in.balancers.results {
 		out.told(in, r, need)
+	}
+}
+
+// fewer says which load balancers could be one: an ALB took Ingresses of a group, and groups were made for its limits as often as for a reason.
+func (out *Result) fewer(in *Input, row *Rule) {
+	classes := map[string][]string{}
+	for i := range in.balancers.objects {
+		if o := &in.balancers.objects[i]; o.Kind == "Gateway" {
+			if v, err := manifest.FromNode(o.Node); err == nil {
+				class := text(v.Value, "spec", "gatewayClassName")
+				classes[class] = append(classes[class], o.Namespace+"/"+o.Name)
+			}
+		}
+	}
+	for _, class := range keys(classes) {
+		if all := classes[class]; len(all) > 1 {
+			out.Findings = append(out.Findings, finding.Finding{
+				Code: row.ID, Kind: finding.Opportunity, Severity: finding.Info, Object: "GatewayClass " + class, Count: int64(len(all)), Evidence: all, Owner: "operator",
+				What: fmt.Sprintf("There are %d Gateways of it. Routes of all namespaces can share one: one address, one place for certificates.", len(all)),
+				Do:   "group their Ingresses by alb.ingress.kubernetes.io/group.name in the source, or write one Gateway in overrides/ and let the routes name it",
+			})
+		}
 	}
 }
 

@@ -125,6 +125,11 @@ var (
 	reference = regexp.MustCompile(`^(\$\(|\$\{|/|vault:|arn:aws:|sm://|file:|ref\+)`)
 )
 
+// namedSecret says whether a value is a secret's by its name.
+func namedSecret(name, value string) bool {
+	return secretName.MatchString(name) && !reference.MatchString(value)
+}
+
 // secretInClear holds back an object that carries the value of a secret outside of a Secret. It never says the value.
 func secretInClear(w *work) {
 	if w.Kind == "Secret" || w.Kind == "CustomResourceDefinition" {
@@ -140,7 +145,7 @@ func secretInClear(w *work) {
 		if name == "value" {
 			name = w.text(join(path[:len(path)-1], "name")...)
 		}
-		named := (path[len(path)-1] == "value" || path[0] == "data") && secretName.MatchString(name) && !reference.MatchString(s)
+		named := (path[len(path)-1] == "value" || path[0] == "data") && namedSecret(name, s)
 		if (named || secretText.MatchString(s)) && !w.plain(name) {
 			found[name] = join(path)
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/bascule/bascule/internal/finding"
 	"github.com/bascule/bascule/internal/kube/decision"
 	"github.com/bascule/bascule/internal/kube/manifest"
+	"github.com/bascule/bascule/internal/kube/parts"
 	"github.com/bascule/bascule/internal/kube/profile"
 )
 
@@ -25,10 +26,16 @@ type Input struct {
 	index map[objectKey]*manifest.Object
 	// roles are the roles of AWS that pods have by their service account, or by kube2iam and kiam, by namespace and account.
 	roles map[objectKey][]string
+	// accounts are the roles that service accounts have by themselves.
+	accounts map[objectKey]string
+	// dns is what is known of the source's own external-dns.
+	dns recorder
 	// proxied says that a Service asked for the PROXY protocol, awaited that a ConfigMap has somebody wait for it.
 	proxied, awaited bool
 	// balancers are the load balancers of the Ingresses.
 	balancers *balancers
+	// harmonise is what was decided about differences between regions, by the object.
+	harmonise map[string][]*decision.Difference
 }
 
 type objectKey struct{ kind, namespace, name string }
@@ -42,7 +49,7 @@ type Result struct {
 	// Verdicts counts, for each verdict, the rows that objects met.
 	Verdicts map[Verdict]int
 
-	made map[string]bool
+	made map[string]*Made
 }
 
 // Object is what becomes of one object.
@@ -77,7 +84,7 @@ type Reason struct {
 type Made struct {
 	Value map[string]any
 	Reason
-	// For names the object that it was first made for.
+	// For names the object that it was made for, the first by name of several.
 	For string
 	// Standby comes on top of it in standby; Idle says why it is not there.
 	Standby []Op
@@ -95,7 +102,9 @@ func (m *Made) ID() string {
 func text(v any, path ...string) string { s, _ := at(v, path).(string); return s }
 
 // Translate applies all rules to all objects.
-func Translate(in Input) *Result {
+func Translate(in Input) *Result { return translateBy(in, Topics(), Phases().Rules) }
+
+func translateBy(in Input, topics []Topic, still []Rule) *Result {
 	if in.Decisions == nil {
 		in.Decisions = &decision.Decisions{}
 	}
@@ -103,19 +112,24 @@ func Translate(in Input) *Result {
 	in.balancers = in.balance()
 	out := &Result{Verdicts: map[Verdict]int{}}
 	var rules []*Rule
-	for _, t := range Topics() {
+	for _, t := range topics {
 		for i := range t.Rules {
 			rules = append(rules, &t.Rules[i])
 		}
 	}
-	still := Phases().Rules
-	for _, o := range in.Set.Objects {
-		w := &work{Object: &Object{Object: o, now: o.Value}, in: &in, out: out}
-		w.run(rules)
-		w.still(still)
-		w.TargetAPIVersion = text(w.now, "apiVersion")
-		w.now, w.known, w.places, w.specs = nil, nil, nil, nil
-		out.Objects = append(out.Objects, w.Object)
+	for _, part := range parts.Of(len(in.Set.Objects), func(from, to int) *Result {
+		part := &Result{Verdicts: map[Verdict]int{}}
+		for _, o := range in.Set.Objects[from:to] {
+			w := &work{Object: &Object{Object: o, now: o.Value}, in: &in, out: part}
+			w.run(rules)
+			w.still(still)
+			w.TargetAPIVersion = text(w.now, "apiVersion")
+			w.now, w.known, w.places, w.specs = nil, nil, nil, nil
+			part.Objects = append(part.Objects, w.Object)
+		}
+		return part
+	}) {
+		out.add(part)
 	}
 	out.balance(&in)
 	for _, m := range out.Made {
@@ -127,6 +141,31 @@ func Translate(in Input) *Result {
 	out.Findings = gathered(out.Findings)
 	slices.SortStableFunc(out.Made, func(a, b *Made) int { return cmp.Compare(a.ID(), b.ID()) })
 	return out
+}
+
+// add adds what came of further objects.
+func (out *Result) add(part *Result) {
+	out.Objects = append(out.Objects, part.Objects...)
+	out.Findings = append(out.Findings, part.Findings...)
+	for v, n := range part.Verdicts {
+		out.Verdicts[v] += n
+	}
+	for _, m := range part.Made {
+		out.addMade(m)
+	}
+}
+
+// addMade adds an object, unless another rule or another object has had it made already.
+func (out *Result) addMade(m *Made) {
+	if out.made == nil {
+		out.made = map[string]*Made{}
+	}
+	if same := out.made[m.ID()]; same != nil {
+		same.For = min(same.For, m.For)
+		return
+	}
+	out.made[m.ID()] = m
+	out.Made = append(out.Made, m)
 }
 
 // mostPlaces is how many places one finding names.
@@ -176,15 +215,25 @@ func (w *work) run(rules []*Rule) {
 // learn looks at all objects once, for what rules have to know about others.
 func (in *Input) learn() {
 	in.index = make(map[objectKey]*manifest.Object, len(in.Set.Objects))
-	in.roles = map[objectKey][]string{}
+	in.roles, in.accounts = map[objectKey][]string{}, map[objectKey]string{}
+	in.harmonise = map[string][]*decision.Difference{}
+	if in.Decisions != nil {
+		for i := range in.Decisions.Harmonise.Differences {
+			d := &in.Decisions.Harmonise.Differences[i]
+			for _, o := range d.Objects {
+				in.harmonise[o] = append(in.harmonise[o], d)
+			}
+		}
+	}
 	for _, o := range in.Set.Objects {
 		in.index[objectKey{o.Kind, o.Namespace, o.Name}] = o
 		in.learnProxy(o)
 		if role := text(o.Value, "metadata", "annotations", roleARN); o.Kind == "ServiceAccount" && role != "" {
 			k := objectKey{"ServiceAccount", o.Namespace, o.Name}
-			in.roles[k] = append(in.roles[k], role)
+			in.roles[k], in.accounts[k] = append(in.roles[k], role), role
 		}
 		for _, path := range podSpecs(o.Value) {
+			in.dns.learn(at(o.Value, path))
 			role := text(o.Value, join(podMeta(path), "annotations", podRole)...)
 			k := objectKey{"ServiceAccount", o.Namespace, cmp.Or(text(o.Value, join(path, "serviceAccountName")...), "default")}
 			if role != "" && !slices.Contains(in.roles[k], role) {

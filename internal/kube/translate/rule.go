@@ -42,10 +42,11 @@ type Topic struct {
 	Rules []Rule
 }
 
-// Topics returns the mapping tables in the order in which their rules are applied: what is left behind first, then forms
+// Topics returns the mapping tables in the order in which their rules are applied: what people have harmonised first, then what is left behind, then forms
 // that are no more, so that the others see today's; what nobody recognised last.
 func Topics() []Topic {
 	return []Topic{
+		{"What is harmonised", harmonised()},
 		{"What is left out", leftOut()},
 		{"Removed APIs", removedAPIs()},
 		{"Ingresses", ingresses()},
@@ -64,5 +65,8 @@ func Topics() []Topic {
 // Phases returns the rules that hold an object still: on the new side while it stands by, and on the old side once it is quiet.
 func Phases() Topic { return Topic{"Phases", phases()} }
 
-// podKinds are the kinds whose pods everybody knows. Rules about pods look at all kinds, for a custom resource may hold a template.
+// scaled are the kinds of Kubernetes itself that say how many pods there are.
 var scaled = []string{"Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"}
+
+// operated are those for which the Prometheus operator runs pods: two Alertmanagers page twice.
+var operated = []string{"Prometheus", "PrometheusAgent", "Alertmanager", "ThanosRuler"}

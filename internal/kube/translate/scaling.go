@@ -66,6 +66,7 @@ func karpenter(w *work) {
 		what += " Weights between classes are no more: a pod names its class."
 	}
 	w.needs(what+" Budgets of disruption become PodDisruptionBudgets.", "check it against commitments and quotas before it is applied")
+	w.better("A ComputeClass may go on when a family has no capacity, and come back when it has: more priorities, and activeMigration.", "add families and activeMigration: {optimizeRulePriority: true} to it, in overrides/")
 	w.drop("there is no Karpenter on GKE")
 }
 

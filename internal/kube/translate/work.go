@@ -183,18 +183,10 @@ func (w *work) hold(why string) {
 	w.Held = &Reason{Rule: w.rule, Why: why}
 }
 
-// make adds an object of bascule's own; two rules that want the same one get one.
+// make adds an object of bascule's own; what several objects want is made once, for the first of them by name: in which order they stand says nothing.
 func (w *work) make(why string, object map[string]any) {
 	w.touch()
-	n := &Made{Value: object, Reason: Reason{Rule: w.rule, Why: why}, For: w.String()}
-	if w.out.made == nil {
-		w.out.made = map[string]bool{}
-	}
-	if w.out.made[n.ID()] {
-		return
-	}
-	w.out.made[n.ID()] = true
-	w.out.Made = append(w.out.Made, n)
+	w.out.addMade(&Made{Value: object, Reason: Reason{Rule: w.rule, Why: why}, For: w.String()})
 }
 
 // at names the place that the finding which comes next is about.

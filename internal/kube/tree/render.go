@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/bascule/bascule/internal/kube/manifest"
@@ -32,15 +33,25 @@ type Files map[string][]byte
 // Render lays a translation out: the files of generated/ENVIRONMENT. It is the same for the same translation, and a change of one
 // object changes the files of that object alone, besides the lists that name them.
 func Render(r *translate.Result) (Files, error) {
-	l := &layout{files: Files{}, result: r, shared: shared(r)}
-	for _, step := range []func() error{l.base, l.translated, l.standby, l.live, l.mirror} {
-		if err := step(); err != nil {
-			return nil, err
-		}
+	steps := []func(*layout) error{(*layout).base, (*layout).translated, (*layout).standby, (*layout).live, (*layout).mirror}
+	layers := make([]*layout, len(steps))
+	known := shared(r)
+	var all errgroup.Group
+	for i, step := range steps {
+		layers[i] = &layout{files: Files{}, result: r, shared: known}
+		all.Go(func() error { return step(layers[i]) })
 	}
-	return l.files, nil
+	if err := all.Wait(); err != nil {
+		return nil, err
+	}
+	files := Files{}
+	for _, l := range layers {
+		maps.Copy(files, l.files)
+	}
+	return files, nil
 }
 
+// layout is one layer.
 type layout struct {
 	files  Files
 	result *translate.Result

@@ -1,0 +1,53 @@
+// Command cmd writes the manifests of the example's environments into a folder: a folder for each, with the decisions and the list of
+// images that a translation of it takes. It writes nowhere else.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/bascule/bascule/examples/marketplace"
+)
+
+func main() {
+	if err := write(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func write(args []string) error {
+	if len(args) != 1 {
+		return errors.New("usage: go run ./examples/marketplace/cmd DIR")
+	}
+	environments, err := marketplace.Environments()
+	if err != nil {
+		return err
+	}
+	for _, e := range environments {
+		manifests, err := marketplace.Manifests(e.Name)
+		if err != nil {
+			return err
+		}
+		decisions, err := marketplace.Decisions(e.Name)
+		if err != nil {
+			return err
+		}
+		out := map[string][]byte{e.Name + ".yaml": decisions, e.Name + ".images": marketplace.Images(manifests)}
+		for name, text := range manifests {
+			out[filepath.Join(e.Name, filepath.FromSlash(name))] = text
+		}
+		for name, text := range out {
+			path := filepath.Join(args[0], name)
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // an example is for everybody to read
+				return err
+			}
+			if err := os.WriteFile(path, text, 0o644); err != nil { //nolint:gosec // as above
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bascule/bascule/internal/kube/branch"
+)
+
+func (a *app) kubeCommit() *cobra.Command {
+	var out, environment, push string
+	var undo bool
+	cmd := &cobra.Command{
+		Use:   "commit",
+		Short: "Commit an environment's tree to a branch of Git",
+		Long: `Commits generated/ENVIRONMENT and overrides/ENVIRONMENT to the branch bascule/ENVIRONMENT, on top of
+what is there or, once that is merged, of what is checked out. Your work tree, your index and your
+branch stay as they are. Without a difference there is no commit. --undo takes the last one back, by
+a commit.
+
+` + exitCodesShort(ExitRefused, ExitResource),
+		Example: "  bascule kube commit --out gitops --env preprod --push origin",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case out == "":
+				return usage(cmd, "read the command line", errors.New("--out names no folder"))
+			case !environmentName.MatchString(environment):
+				return usage(cmd, "read the command line", fmt.Errorf("--env %q is no name: small letters, digits, dots, dashes and underscores", environment))
+			}
+			return a.commit(cmd.Context(), out, environment, push, undo)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&out, "out", "", "the `DIR` of the tree, in a Git repository")
+	f.StringVar(&environment, "env", "", "the environment's `NAME`")
+	f.StringVar(&push, "push", "", "push the branch to `REMOTE`")
+	f.BoolVar(&undo, "undo", false, "take the last commit back")
+	return cmd
+}
+
+func (a *app) commit(ctx context.Context, out, environment, push string, undo bool) error {
+	do := func() (*branch.Result, error) {
+		return branch.Commit(ctx, out, environment, "Translate "+environment+" by bascule kube translate")
+	}
+	if undo {
+		do = func() (*branch.Result, error) { return branch.Undo(ctx, out, environment) }
+	}
+	r, err := do()
+	if err != nil {
+		return err
+	}
+	if push != "" {
+		if err := branch.Push(ctx, out, environment, push); err != nil {
+			return err
+		}
+	}
+	if a.json {
+		return a.printJSON(r)
+	}
+	what := "nothing changes"
+	if r.Changed {
+		what = plural(int64(r.Files), "file")
+	}
+	_, err = fmt.Fprintf(a.out, "%s %s: %s\n", r.Branch, r.Commit[:min(12, len(r.Commit))], what)
+	return err
+}
