@@ -94,6 +94,11 @@ crash: servers-up ## 100 random kill -9 during shared copies (long)
 soak: servers-up ## 30 minutes of writes and kills on each source, while copy and follow run (long)
 	BASCULE_SOAK=$${BASCULE_SOAK:-30m} BASCULE_SOAK_KILLS=$${BASCULE_SOAK_KILLS:-60} go test -count=1 -timeout 8h -v -run TestSoak ./internal/crashtest
 
+.PHONY: test-apiserver
+test-apiserver: ## apply what is written for a cluster to a real API server, which the first run builds (long); FROM=DIR of manifests
+	programs=$$(tools/apiserver/build) && BASCULE_APISERVER=$$programs BASCULE_APISERVER_FROM='$(abspath $(FROM))' \
+		go test -count=1 -timeout 30m -v ./internal/acceptance/apiserver
+
 .PHONY: servers-up
 servers-up: ## install and start the test servers
 	testbed/up

@@ -33,7 +33,7 @@ var layers = [][]string{
 	{"web"},
 	{"cli"},
 	{"servertest", "crosscheck", "storefront"},
-	{"crosscheck/cmd", "acceptance", "acceptance/estate", "crashtest", "arch"},
+	{"crosscheck/cmd", "acceptance", "acceptance/apiserver", "acceptance/estate", "crashtest", "arch"},
 }
 
 // ends may know only their own dialect, whatever their layer would allow.

@@ -24,6 +24,7 @@ func leftOut() []Rule {
 		{ID: "secret-sops", Source: "a Secret that SOPS has encrypted", Target: "left out until it is encrypted with a key of Cloud KMS", Verdict: Resource, Apply: sops},
 		{ID: "image-ecr-login", Source: "a CronJob or Secret that logs in to ECR", Target: "left behind: nodes pull from Artifact Registry by their identity", Verdict: Mechanical, Kinds: []string{"CronJob", "Job", "Secret"}, Apply: registryLogin},
 		{ID: "secret-value", Source: "a Secret with values", Target: "ExternalSecret, from the store that secret-store names", Verdict: Resource, Kinds: []string{"Secret"}, Apply: secretValue},
+		{ID: "object-printed", Source: "an object as a cluster prints it (kubectl get -o yaml)", Target: "without uid, resourceVersion, managedFields, owners and what kubectl applied last", Verdict: Mechanical, Apply: printed},
 		{ID: "secret-in-clear", Source: "a secret's value in env, a ConfigMap or an argument", Target: "left out until it comes from a Secret", Verdict: None, Apply: secretInClear},
 	}
 }

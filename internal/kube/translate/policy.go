@@ -3,6 +3,7 @@ package translate
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -66,35 +67,60 @@ func ranges(w *work) {
 	for _, way := range []struct{ list, side string }{{"ingress", "from"}, {"egress", "to"}} {
 		for i := range w.list("spec", way.list) {
 			for j := range w.list("spec", way.list, strconv.Itoa(i), way.side) {
-				block := []string{"spec", way.list, strconv.Itoa(i), way.side, strconv.Itoa(j), "ipBlock"}
-				w.cidr(join(block, "cidr"))
-				for k := range w.list(join(block, "except")...) {
-					w.cidr(join(block, "except", strconv.Itoa(k)))
-				}
+				w.block("spec", way.list, strconv.Itoa(i), way.side, strconv.Itoa(j), "ipBlock")
 			}
 		}
 	}
 }
 
-func (w *work) cidr(path []string) {
-	from := w.text(path...)
-	p, err := netip.ParsePrefix(from)
-	if err != nil {
-		return
+// block translates a range and what is left out of it together, or not at all: what is left out has to lie within the range, or an API server
+// refuses the policy, and then nothing keeps anybody out.
+func (w *work) block(path ...string) {
+	paths := [][]string{join(path, "cidr")}
+	for i := range w.list(join(path, "except")...) {
+		paths = append(paths, join(path, "except", strconv.Itoa(i)))
 	}
-	if to := w.in.Decisions.Networks[from]; to == from {
-		return
-	} else if to != "" {
-		w.set("by networks", to, path...)
-		w.note("It is about "+to+" where it was about "+from+".", "")
-		return
-	}
-	for _, r := range private {
-		if r.Overlaps(p) && p.Bits() > 0 && p.Bits() >= r.Bits() && from != r.String() {
-			w.at(path...).asks("Which range of the new network stands for "+from+"?", fmt.Sprintf("networks: {%q: RANGE}  # itself, where it stays", from))
-			return
+	open, to := false, make([]string, len(paths))
+	for i, p := range paths {
+		from := w.text(p...)
+		if to[i] = w.in.Decisions.Networks[from]; to[i] == "" {
+			to[i] = from
+			if ours(from) {
+				open = true
+				w.at(p...).asks("Which range of the new network stands for "+from+"?", fmt.Sprintf("networks: {%q: RANGE}  # itself, where it stays", from))
+			}
 		}
 	}
+	if open {
+		return
+	}
+	for i, p := range paths {
+		from := w.text(p...)
+		if to[i] == from {
+			continue
+		}
+		if lost := slices.IndexFunc(to[1:], func(except string) bool { return !within(except, to[0]) }); lost >= 0 {
+			w.at(path...).blocks(to[1:][lost]+" is left out of "+to[0]+" and does not lie within it: no API server takes the policy so, and it stays as it is.", "correct networks in "+w.in.File)
+			return
+		}
+		w.set("by networks", to[i], p...)
+		w.note("It is about "+to[i]+" where it was about "+from+".", "")
+	}
+}
+
+// ours reports whether a range is part of a private network: one that the pods were in, or one that is reached from it.
+func ours(text string) bool {
+	p, err := netip.ParsePrefix(text)
+	return err == nil && p.Bits() > 0 && slices.ContainsFunc(private, func(r netip.Prefix) bool {
+		return r.Overlaps(p) && p.Bits() >= r.Bits() && text != r.String()
+	})
+}
+
+// within reports whether a range is a part of another, and not all of it.
+func within(part, whole string) bool {
+	p, err := netip.ParsePrefix(part)
+	q, err2 := netip.ParsePrefix(whole)
+	return err == nil && err2 == nil && p.Bits() > q.Bits() && q.Contains(p.Addr())
 }
 
 // metadataServer lets pods whose egress is limited reach the metadata server, without which they have no identity. Where it is depends on the

@@ -12,6 +12,7 @@ import (
 func services() []Rule {
 	return []Rule{
 		{ID: "service-load-balancer", Source: "a Service of type LoadBalancer (NLB, Classic ELB), and all keys aws-load-balancer-*", Target: "loadBalancerClass networking.gke.io/l4-regional-external, or an internal one ([gateway.md](design/gateway.md))", Verdict: Changed, Kinds: []string{"Service"}, Apply: serviceBalancer},
+		{ID: "service-cluster-ip", Source: "a Service with an address of the old cluster (clusterIP)", Target: "an address that the new cluster gives", Verdict: Changed, Kinds: []string{"Service"}, Apply: clusterAddress},
 		{ID: "service-proxy-protocol", Source: "aws-load-balancer-proxy-protocol; use-proxy-protocol of nginx", Target: "none: the client's address arrives as it is", Verdict: Changed, Kinds: []string{"ConfigMap"}, Apply: serviceProxy},
 	}
 }
