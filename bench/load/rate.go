@@ -114,8 +114,9 @@ func write(ctx context.Context, db *sql.DB, w int, pause time.Duration, until ti
 	return nil
 }
 
-// beats looks at the newest beat of the target every 5 ms and returns how old it was at each look.
+// beats looks at the newest beat of the target every 5 ms and returns how old it was at each look, from the first on that is not of an earlier run.
 func beats(ctx context.Context, pg *pgx.Conn) (ages []time.Duration) {
+	began := time.Now()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -125,7 +126,7 @@ func beats(ctx context.Context, pg *pgx.Conn) (ages []time.Duration) {
 			return ages
 		}
 		var at *int64
-		if err := pg.QueryRow(context.WithoutCancel(ctx), "SELECT max(at) FROM beat").Scan(&at); err != nil || at == nil || *at == 0 {
+		if err := pg.QueryRow(context.WithoutCancel(ctx), "SELECT max(at) FROM beat").Scan(&at); err != nil || at == nil || time.UnixMicro(*at).Before(began) {
 			continue
 		}
 		ages = append(ages, time.Since(time.UnixMicro(*at)))
