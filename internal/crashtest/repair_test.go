@@ -25,10 +25,10 @@ func TestRepairKilled(t *testing.T) {
 			d := servertest.Postgres15(t)
 			from, into := s.Database(t), d.Database(t)
 			ends := []string{"--source", from, "--target", into, "--spool", t.TempDir()}
-			const rows = 20_000
+			const rows = 40_000 // a repair takes a second, which is long enough to be met in its middle on a busy machine
 			s.Exec(t, from, "CREATE TABLE digits (n INT PRIMARY KEY)", "INSERT INTO digits VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)",
 				"CREATE TABLE orders (id INT PRIMARY KEY, note VARCHAR(80), n INT)",
-				"INSERT INTO orders SELECT a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n, 'an order', 0 FROM digits a, digits b, digits c, digits d, digits e WHERE e.n < 2")
+				"INSERT INTO orders SELECT a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n, 'an order', 0 FROM digits a, digits b, digits c, digits d, digits e WHERE e.n < 4")
 			run(t, bin, append([]string{"db", "copy", "--follow"}, ends...)...)
 			ctx, stop := context.WithCancel(t.Context())
 			written := make(chan struct{})
@@ -42,9 +42,9 @@ func TestRepairKilled(t *testing.T) {
 			}()
 			verify := append([]string{"db", "verify", "--live", "--repair", "--passes", "0", "--json"}, ends...)
 			for range 2 {
-				d.Exec(t, into, "DELETE FROM orders WHERE id BETWEEN 2000 AND 8000", "UPDATE orders SET note = 'damaged' WHERE id < 300")
+				d.Exec(t, into, "DELETE FROM orders WHERE id BETWEEN 4000 AND 16000", "UPDATE orders SET note = 'damaged' WHERE id < 300")
 				p := launch(t, bin, verify, nil)
-				interruptedWithin(t, d, into, p, rows-5000, rows-500)
+				interruptedWithin(t, d, into, p, rows-10_000, rows-1000)
 			}
 			p := launch(t, bin, verify, nil)
 			select {
