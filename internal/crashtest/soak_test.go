@@ -24,13 +24,17 @@ type soakServer struct {
 	kind   servertest.Kind
 	target servertest.Kind
 	set    []string
+	// spared says that the source is not killed.
+	spared bool
 }
 
-// soakServers: MySQL with the engine's own foreign keys logs no cascades, as Aurora and all versions before 9.6; without them it does.
+// soakServers: MySQL with the engine's own foreign keys logs no cascades, as Aurora and all versions before 9.6; without them it does. With them MySQL 9.7.4
+// is not killed here: once it was, it now and then changes a parent without acting on its children, so that a replica of its own kind differs from it too
+// (docs/design/replay.md). MariaDB, which logs no cascades either, is.
 var soakServers = []soakServer{
-	{"mariadb", servertest.KindMariaDB, servertest.KindPostgres15, []string{"max_binlog_size=8M", "log_bin_compress=ON"}},
-	{"mysql-native-keys", servertest.KindMySQL, servertest.KindPostgres15, []string{"max_binlog_size=8M", "innodb_native_foreign_keys=ON"}},
-	{"mysql", servertest.KindMySQL, servertest.KindPostgres18, []string{"max_binlog_size=8M", "innodb_native_foreign_keys=OFF"}},
+	{"mariadb", servertest.KindMariaDB, servertest.KindPostgres15, []string{"max_binlog_size=8M", "log_bin_compress=ON"}, false},
+	{"mysql-native-keys", servertest.KindMySQL, servertest.KindPostgres15, []string{"max_binlog_size=8M", "innodb_native_foreign_keys=ON"}, true},
+	{"mysql", servertest.KindMySQL, servertest.KindPostgres18, []string{"max_binlog_size=8M", "innodb_native_foreign_keys=OFF"}, false},
 }
 
 // TestSoak copies and follows two databases that are written to at full speed, while bascule, the source and the target are killed at
@@ -270,7 +274,7 @@ func (k *soak) pause(lasts time.Duration) time.Duration {
 
 // order deals the kills that there must be, each victim as often.
 func (k *soak) order(kills int) []victim {
-	all := []victim{worker, source, target}
+	all := k.victims()
 	var out []victim
 	for len(out) < kills {
 		for _, i := range k.draw.Perm(len(all)) {
@@ -280,7 +284,14 @@ func (k *soak) order(kills int) []victim {
 	return out[:kills]
 }
 
-func (k *soak) any() victim { return []victim{worker, source, target}[k.draw.IntN(3)] }
+func (k *soak) victims() []victim {
+	if k.server.spared {
+		return []victim{worker, target}
+	}
+	return []victim{worker, source, target}
+}
+
+func (k *soak) any() victim { return k.victims()[k.draw.IntN(len(k.victims()))] }
 
 func (k *soak) kill(t *testing.T, v victim) {
 	t.Helper()

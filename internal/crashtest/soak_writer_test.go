@@ -169,23 +169,12 @@ func (w *writer) session(ctx context.Context) error {
 	if w.kind == servertest.KindMySQL && w.r.IntN(3) == 0 {
 		set = append(set, "SET SESSION binlog_transaction_compression = ON")
 	}
-	for _, s := range append(set, w.children()...) {
+	for _, s := range set {
 		if _, err := w.conn.ExecContext(ctx, s); err != nil {
 			return err
 		}
 	}
 	return w.succeed(ctx)
-}
-
-// children opens the tables that refer to others. MySQL 9.7.4 with the engine's own foreign keys, once it has been killed, deletes a parent without doing
-// anything to children whose table nobody has opened since: they keep the id of a parent that is gone, on that server alone.
-func (w *writer) children() (opens []string) {
-	for _, t := range w.tables {
-		if w.kind == servertest.KindMySQL && strings.Contains(t.create(), "REFERENCES") {
-			opens = append(opens, "DO (SELECT COUNT(*) FROM (SELECT 1 FROM "+t.name+" LIMIT 1) t)")
-		}
-	}
-	return opens
 }
 
 // succeed waits until the writer's connection before this one has left the server. MariaDB can log an XA COMMIT and not carry it out while the
