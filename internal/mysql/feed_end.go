@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -16,6 +17,9 @@ type reach struct {
 	file string
 	off  uint64
 }
+
+// errLostEnd says that a server no longer has what was read of its log.
+var errLostEnd = errors.New("it lost transactions that were committed")
 
 // note remembers a place behind a transaction that was read.
 func (r *reach) note(file string, off uint64) {
@@ -44,11 +48,11 @@ func (r *reach) prove(ctx context.Context, from *reader) error {
 			return fmt.Errorf("read the size of %s: %w", row[0], err)
 		}
 		if row[0] == file && size < off {
-			return fault.New(fault.Refused, "compare the logs", fmt.Errorf("%s of the source has %d bytes, and %d were read from it: it lost transactions that were committed", file, size, off), lostHint)
+			return fault.New(fault.Refused, "compare the logs", fmt.Errorf("%s of the source has %d bytes, and %d were read from it: %w", file, size, off, errLostEnd), lostHint)
 		}
 	}
 	if n := len(rows); n > 0 && fileAfter(file, rows[n-1][0]) {
-		return fault.New(fault.Refused, "compare the logs", fmt.Errorf("the source's log ends with %s, and %s was read: it was reset", rows[n-1][0], file), lostHint)
+		return fault.New(fault.Refused, "compare the logs", fmt.Errorf("the source's log ends with %s, and %s was read: %w, or its log was reset", rows[n-1][0], file, errLostEnd), lostHint)
 	}
 	return nil
 }

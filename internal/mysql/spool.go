@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -114,6 +115,11 @@ func (e *End) Spool(ctx context.Context, migration string, from change.Position,
 	if err := spool.Name(dir, spool.Server{ID: e.server.id, Address: address}); err != nil {
 		return err
 	}
+	before, err := spool.Holds(dir)
+	if err != nil {
+		return err
+	}
+	resumed := slices.ContainsFunc(before, func(h spool.Hold) bool { return h.Migration == migration })
 	if err := e.hold(migration, from); err != nil {
 		return err
 	}
@@ -141,7 +147,7 @@ func (e *End) Spool(ctx context.Context, migration string, from change.Position,
 		case err != nil:
 			return err
 		default:
-			s := &spooler{e: e, w: w, from: p, ready: tell}
+			s := &spooler{e: e, w: w, from: p, ready: tell, resumed: resumed}
 			err := s.keep(ctx)
 			if ctx.Err() != nil {
 				err = nil

@@ -20,10 +20,13 @@ type spooler struct {
 	w     *spool.Writer
 	from  position
 	ready func() error
-	f     *feed     // reads the dump for its positions alone
-	time  time.Time // of the last event
-	alive time.Time // when an event came
-	began bool      // the server sends what was asked for
+	// resumed says that the migration needed the spool before this process did: then what is in it was read from a log that the server must still have. A
+	// copy that begins anew, as after the loss of a log's end, owes it nothing.
+	resumed bool
+	f       *feed     // reads the dump for its positions alone
+	time    time.Time // of the last event
+	alive   time.Time // when an event came
+	began   bool      // the server sends what was asked for
 }
 
 // keep spools until ctx ends. A connection that breaks is opened again behind the last transaction that is spooled.
@@ -64,11 +67,14 @@ func (s *spooler) once(ctx context.Context) error {
 	if err != nil {
 		return s.e.explain("spool the binlog", err)
 	}
-	p, err := s.begin()
+	p, anew, err := s.begin()
 	if err != nil {
 		return err
 	}
-	err = s.dump(ctx, follow, p)
+	err = s.dump(ctx, follow, p, anew)
+	if errors.Is(err, errLostEnd) {
+		return err // the spool stays: it is what the next process knows it by
+	}
 	if fault.ClassOf(err) != fault.Refused || s.began || p.String() == s.from.String() {
 		return err
 	}
@@ -85,32 +91,30 @@ func (s *spooler) once(ctx context.Context) error {
 		return fault.New(fault.Refused, "go on behind the spool's end "+shorten(end.Position), err,
 			fmt.Sprintf("changes that %s needs are lost: copy it again (bascule db drop, then bascule db copy)", needs))
 	}
-	if err := s.w.Clear(); err != nil {
-		return err
-	}
-	return s.dump(ctx, follow, s.from)
+	return s.dump(ctx, follow, s.from, true)
 }
 
-// begin returns where to go on: behind what is spooled, unless nobody but this migration needs a spool and it needs nothing of that.
-func (s *spooler) begin() (position, error) {
+// begin returns where to go on: behind what is spooled, or anew, when nobody but this migration needs a spool and it needs nothing of that.
+func (s *spooler) begin() (p position, anew bool, err error) {
 	end, some := s.w.End()
 	if !some {
-		return s.from, nil
+		return s.from, false, nil
 	}
-	s.e.reach.note(end.File, end.Off)
-	p, err := parsePosition(change.Position(end.Position))
-	if err != nil {
-		return p, err
+	if p, err = parsePosition(change.Position(end.Position)); err != nil {
+		return p, false, err
 	}
 	holds, err := spool.Holds(s.e.spoolDir())
 	if err != nil {
-		return p, err
+		return p, false, err
+	}
+	if s.resumed || len(holds) > 1 {
+		s.e.reach.note(end.File, end.Off)
 	}
 	past, err := s.from.follows(end)
 	if err != nil || len(holds) > 1 || !past || p.String() == s.from.String() {
-		return p, err
+		return p, false, err
 	}
-	return s.from, s.w.Clear()
+	return s.from, true, nil
 }
 
 // needed names a migration that has not got everything up to a place, or nobody.
@@ -131,8 +135,8 @@ func (s *spooler) needed(end spool.Place) (string, error) {
 	return "", nil
 }
 
-// dump spools what follows a position until the dump breaks.
-func (s *spooler) dump(ctx context.Context, follow *followed, p position) error {
+// dump spools what follows a position until the dump breaks. Anew is without what was spooled before, once the server has shown that it goes on there.
+func (s *spooler) dump(ctx context.Context, follow *followed, p position, anew bool) error {
 	s.began = false
 	f := &feed{e: s.e, follow: follow, dec: follow.decoder(), blind: true}
 	var err error
@@ -147,6 +151,11 @@ func (s *spooler) dump(ctx context.Context, follow *followed, p position) error 
 	if f.server != s.e.server.id {
 		return fault.New(fault.Refused, "spool the binlog", fmt.Errorf("the address led to server %s and leads to %s now", s.e.server.id, f.server),
 			"run the same command again: it begins a spool of that server")
+	}
+	if anew {
+		if err := s.w.Clear(); err != nil {
+			return err
+		}
 	}
 	s.f = f
 	for {
