@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +20,7 @@ func (a *app) kubeCommit() *cobra.Command {
 		Long: `Commits generated/ENVIRONMENT and overrides/ENVIRONMENT to the branch bascule/ENVIRONMENT, on top of
 what is there or, once that is merged, of what is checked out. Your work tree, your index and your
 branch stay as they are. Without a difference there is no commit. --undo takes the last one back, by
-a commit.
+a commit; in a round, only one that this round has made.
 
 ` + exitCodesShort(ExitRefused, ExitResource),
 		Example: "  bascule kube commit --out gitops --env preprod --push origin",
@@ -43,11 +44,12 @@ a commit.
 }
 
 func (a *app) commit(ctx context.Context, out, environment, push string, undo bool) error {
+	round := os.Getenv("BASCULE_ROUND") // a round tells its commands
 	do := func() (*branch.Result, error) {
-		return branch.Commit(ctx, out, environment, "Translate "+environment+" by bascule kube translate")
+		return branch.Commit(ctx, out, environment, round, "Translate "+environment+" by bascule kube translate")
 	}
 	if undo {
-		do = func() (*branch.Result, error) { return branch.Undo(ctx, out, environment) }
+		do = func() (*branch.Result, error) { return branch.Undo(ctx, out, environment, round) }
 	}
 	r, err := do()
 	if err != nil {

@@ -17,8 +17,12 @@ import (
 	"github.com/bascule/bascule/internal/fault"
 )
 
-// trailer stands in the commits of this package, before the environment.
-const trailer = "Bascule-Environment: "
+// The trailers of this package's commits: the environment, the round that made it, if any, and the commit that it takes back, if it does.
+const (
+	trailer      = "Bascule-Environment: "
+	roundTrailer = "Bascule-Round: "
+	backTrailer  = "Bascule-Takes-Back: "
+)
 
 // Name is the branch of an environment.
 func Name(environment string) string { return "bascule/" + environment }
@@ -36,7 +40,8 @@ type Result struct {
 
 // Commit commits what lies below generated/ENVIRONMENT and overrides/ENVIRONMENT of dir to the environment's branch, which is made where it is not there, from
 // what is checked out; so is one that was merged into that. Without a difference nothing is committed.
-func Commit(ctx context.Context, dir, environment, message string) (*Result, error) {
+// The round is that which asks for it; empty for none.
+func Commit(ctx context.Context, dir, environment, round, message string) (*Result, error) {
 	g, err := open(ctx, dir)
 	if err != nil {
 		return nil, err
@@ -63,12 +68,20 @@ func Commit(ctx context.Context, dir, environment, message string) (*Result, err
 	if _, err := g.run(ctx, add...); err != nil {
 		return nil, err
 	}
-	return g.commit(ctx, environment, tip, parent, message)
+	return g.commit(ctx, environment, tip, parent, message, told(environment, round))
+}
+
+// told is the trailers of a commit.
+func told(environment, round string) string {
+	if round == "" {
+		return trailer + environment
+	}
+	return trailer + environment + "\n" + roundTrailer + round
 }
 
 // Undo takes the last commit of the environment's branch back, by a commit that has the tree before it. What others have committed since is not touched: then it
-// refuses.
-func Undo(ctx context.Context, dir, environment string) (*Result, error) {
+// refuses. In a round only that round's commit is taken back: where it has made none, or has taken it back already, nothing changes.
+func Undo(ctx context.Context, dir, environment, round string) (*Result, error) {
 	g, err := open(ctx, dir)
 	if err != nil {
 		return nil, err
@@ -83,13 +96,18 @@ func Undo(ctx context.Context, dir, environment string) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !strings.Contains(message+"\n", trailer+environment+"\n") || strings.HasPrefix(message, "Take back") {
+	has := func(line string) bool { return strings.Contains("\n"+message+"\n", "\n"+line+"\n") }
+	back := strings.Contains("\n"+message, "\n"+backTrailer)
+	if round != "" && has(trailer+environment) && (back || !has(roundTrailer+round)) {
+		return &Result{Branch: Name(environment), Commit: tip}, nil
+	}
+	if !has(trailer+environment) || back {
 		return nil, fault.New(fault.Refused, op, fmt.Errorf("%s is not one of this program's that could be taken back", tip[:min(12, len(tip))]), "git revert takes back any commit")
 	}
 	if _, err := g.run(ctx, "read-tree", tip+"^"); err != nil {
 		return nil, fault.New(fault.Refused, op, errors.New("nothing is before it"), "git branch -D "+Name(environment)+" removes the branch")
 	}
-	return g.commit(ctx, environment, tip, tip, "Take back "+tip)
+	return g.commit(ctx, environment, tip, tip, "Take back "+tip, told(environment, round)+"\n"+backTrailer+tip)
 }
 
 // Push pushes the environment's branch.
@@ -155,13 +173,13 @@ func (g *git) parent(ctx context.Context, environment string) (tip, parent strin
 }
 
 // commit commits the index and moves the branch there from its tip: whoever has moved it meanwhile wins.
-func (g *git) commit(ctx context.Context, environment, tip, parent, message string) (*Result, error) {
+func (g *git) commit(ctx context.Context, environment, tip, parent, message, trailers string) (*Result, error) {
 	tree, err := g.run(ctx, "write-tree")
 	if err != nil {
 		return nil, err
 	}
 	r := &Result{Branch: Name(environment), Commit: cmp.Or(tip, parent)}
-	args := []string{"commit-tree", tree, "-m", message, "-m", trailer + environment}
+	args := []string{"commit-tree", tree, "-m", message, "-m", trailers}
 	if parent != "" {
 		before, err := g.run(ctx, "rev-parse", parent+"^{tree}")
 		if err != nil || before == tree {

@@ -61,7 +61,7 @@ func TestCommit(t *testing.T) {
 	before := r.git(t, "status", "--porcelain")
 	r.write(t, "generated/preprod/base/a.yaml", "a: 1\n")
 	r.write(t, "generated/prod/base/a.yaml", "not of this environment\n")
-	got, err := branch.Commit(t.Context(), r.dir, "preprod", "Translate preprod")
+	got, err := branch.Commit(t.Context(), r.dir, "preprod", "", "Translate preprod")
 	if err != nil || !got.Changed || got.Files != 1 {
 		t.Fatal(got, err)
 	}
@@ -77,24 +77,24 @@ func TestCommit(t *testing.T) {
 	}
 
 	// Once more: nothing. Then a change, and a file that goes.
-	if again, err := branch.Commit(t.Context(), r.dir, "preprod", "x"); err != nil || again.Changed || again.Commit != got.Commit {
+	if again, err := branch.Commit(t.Context(), r.dir, "preprod", "", "x"); err != nil || again.Changed || again.Commit != got.Commit {
 		t.Error(again, err)
 	}
 	r.write(t, "generated/preprod/base/b.yaml", "b: 1\n")
 	if err := os.Remove(filepath.Join(r.dir, "generated/preprod/base/a.yaml")); err != nil {
 		t.Fatal(err)
 	}
-	second, err := branch.Commit(t.Context(), r.dir, "preprod", "Translate preprod")
+	second, err := branch.Commit(t.Context(), r.dir, "preprod", "", "Translate preprod")
 	if err != nil || second.Files != 2 || r.git(t, "rev-parse", "bascule/preprod^") != got.Commit {
 		t.Error(second, err)
 	}
 
 	// Back, once, and not twice.
-	back, err := branch.Undo(t.Context(), r.dir, "preprod")
+	back, err := branch.Undo(t.Context(), r.dir, "preprod", "")
 	if err != nil || r.git(t, "rev-parse", "bascule/preprod^{tree}") != r.git(t, "rev-parse", got.Commit+"^{tree}") || r.git(t, "rev-parse", "bascule/preprod^") != second.Commit {
 		t.Error(back, err)
 	}
-	if _, err := branch.Undo(t.Context(), r.dir, "preprod"); fault.ClassOf(err) != fault.Refused {
+	if _, err := branch.Undo(t.Context(), r.dir, "preprod", ""); fault.ClassOf(err) != fault.Refused {
 		t.Error(err)
 	}
 
@@ -105,9 +105,32 @@ func TestCommit(t *testing.T) {
 	r.git(t, "add", "more")
 	r.git(t, "commit", "--quiet", "-m", "more")
 	r.write(t, "generated/preprod/base/c.yaml", "c: 1\n")
-	third, err := branch.Commit(t.Context(), r.dir, "preprod", "Translate preprod")
+	third, err := branch.Commit(t.Context(), r.dir, "preprod", "", "Translate preprod")
 	if err != nil || r.git(t, "rev-parse", "bascule/preprod^") != r.git(t, "rev-parse", "main") {
 		t.Error(third, err)
+	}
+}
+
+// TestUndoOfARound takes back what that round has committed, once, and nothing of an earlier round where it has committed nothing.
+func TestUndoOfARound(t *testing.T) {
+	r := begin(t)
+	r.write(t, "generated/preprod/base/a.yaml", "a: 1\n")
+	first, err := branch.Commit(t.Context(), r.dir, "preprod", "preprod-1", "Translate preprod")
+	if err != nil || !first.Changed {
+		t.Fatal(first, err)
+	}
+	if again, err := branch.Commit(t.Context(), r.dir, "preprod", "preprod-2", "Translate preprod"); err != nil || again.Changed {
+		t.Fatal(again, err)
+	}
+	if got, err := branch.Undo(t.Context(), r.dir, "preprod", "preprod-2"); err != nil || got.Changed || got.Commit != first.Commit {
+		t.Errorf("it takes back an earlier round's: %v, %v", got, err)
+	}
+	back, err := branch.Undo(t.Context(), r.dir, "preprod", "preprod-1")
+	if err != nil || !back.Changed {
+		t.Fatal(back, err)
+	}
+	if got, err := branch.Undo(t.Context(), r.dir, "preprod", "preprod-1"); err != nil || got.Changed || got.Commit != back.Commit {
+		t.Errorf("twice: %v, %v", got, err)
 	}
 }
 
@@ -117,7 +140,7 @@ func TestPush(t *testing.T) {
 	remote := repository{t.TempDir()}
 	remote.git(t, "init", "--quiet", "--bare")
 	r.write(t, "generated/preprod/base/a.yaml", "a: 1\n")
-	got, err := branch.Commit(t.Context(), r.dir, "preprod", "Translate preprod")
+	got, err := branch.Commit(t.Context(), r.dir, "preprod", "", "Translate preprod")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,13 +155,13 @@ func TestPush(t *testing.T) {
 // TestRefused: a folder without a repository, without a tree, or without a branch is an error that says what to do.
 func TestRefused(t *testing.T) {
 	r := begin(t)
-	if _, err := branch.Commit(t.Context(), t.TempDir(), "preprod", "x"); fault.ClassOf(err) != fault.Usage {
+	if _, err := branch.Commit(t.Context(), t.TempDir(), "preprod", "", "x"); fault.ClassOf(err) != fault.Usage {
 		t.Error(err)
 	}
-	if _, err := branch.Commit(t.Context(), r.dir, "prod", "x"); fault.ClassOf(err) != fault.Usage || !strings.Contains(fault.HintOf(err), "kube translate") {
+	if _, err := branch.Commit(t.Context(), r.dir, "prod", "", "x"); fault.ClassOf(err) != fault.Usage || !strings.Contains(fault.HintOf(err), "kube translate") {
 		t.Error(err)
 	}
-	if _, err := branch.Undo(t.Context(), r.dir, "prod"); fault.ClassOf(err) != fault.Refused {
+	if _, err := branch.Undo(t.Context(), r.dir, "prod", ""); fault.ClassOf(err) != fault.Refused {
 		t.Error(err)
 	}
 }
