@@ -262,3 +262,11 @@ func TestCodesAreKebab(t *testing.T) {
 		}
 	}
 }
+
+// TestEmptyRanges: ranges of an annotation take the place of a list without any.
+func TestEmptyRanges(t *testing.T) {
+	r := translated(t, "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop, annotations: {service.beta.kubernetes.io/load-balancer-source-ranges: 203.0.113.0/24}}\nspec: {type: LoadBalancer, loadBalancerSourceRanges: [], ports: [{port: 80}]}\n", "", "")
+	if live := build(t, r, "live")["live"]; !strings.Contains(live, "203.0.113.0/24") {
+		t.Error(live)
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
 	"github.com/bascule/bascule/internal/finding"
 	"github.com/bascule/bascule/internal/kube/gateway"
 	"github.com/bascule/bascule/internal/kube/manifest"
@@ -27,12 +29,33 @@ func ingresses() []Rule {
 // balancers is what Ingresses of Application Load Balancers, all together, and Services of type LoadBalancer come to.
 type balancers struct {
 	results  []*gateway.Result
-	objects  []gateway.Object
+	objects  []balanced
 	replaced map[*manifest.Object]bool
 	// gateways are the Gateways that stand for an Ingress, by its name for people.
 	gateways map[string]string
 	// protocols and services are the patches of Services, by namespace and name: of those behind Gateways, and of those with a load balancer.
-	protocols, services map[string]*gateway.Patch
+	protocols, services map[string]*amended
+}
+
+// balanced is an object that stands for some of the source.
+type balanced struct {
+	*manifest.Object
+	from []string
+}
+
+// amended is what is to be different in an object, as a merge patch (RFC 7386).
+type amended struct {
+	why    string
+	change map[string]any
+}
+
+// written is what package gateway has written. That it cannot be read is a mistake of this program, and must not leave anything out without a word.
+func written(n *yaml.Node) *manifest.Object {
+	o, err := manifest.FromNode(n)
+	if err != nil {
+		panic(fmt.Sprintf("package gateway wrote what cannot be read: %v", err))
+	}
+	return o
 }
 
 func (in *Input) balance() *balancers {
@@ -40,7 +63,7 @@ func (in *Input) balance() *balancers {
 	objects, own := in.harmonisedObjects()
 	routed, direct := gateway.Translate(objects, facts), gateway.Balancers(objects, facts)
 	b := &balancers{
-		results: []*gateway.Result{routed, direct}, objects: routed.Objects, replaced: map[*manifest.Object]bool{}, gateways: map[string]string{},
+		results: []*gateway.Result{routed, direct}, replaced: map[*manifest.Object]bool{}, gateways: map[string]string{},
 		protocols: patches(routed), services: patches(direct),
 	}
 	for _, o := range routed.Replaced {
@@ -49,10 +72,12 @@ func (in *Input) balance() *balancers {
 		}
 		b.replaced[o] = true
 	}
-	for i := range b.objects {
-		for _, from := range b.objects[i].From {
-			if b.objects[i].Kind == "Gateway" {
-				b.gateways[from] = b.objects[i].Namespace + "/" + b.objects[i].Name
+	for i := range routed.Objects {
+		o := balanced{written(routed.Objects[i].Node), routed.Objects[i].From}
+		b.objects = append(b.objects, o)
+		for _, from := range o.from {
+			if o.Kind == "Gateway" {
+				b.gateways[from] = o.Namespace + "/" + o.Name
 			}
 		}
 	}
@@ -81,10 +106,11 @@ func (in *Input) harmonisedObjects() (objects []*manifest.Object, own map[*manif
 	return objects, own
 }
 
-func patches(r *gateway.Result) map[string]*gateway.Patch {
-	m := make(map[string]*gateway.Patch, len(r.Patches))
+func patches(r *gateway.Result) map[string]*amended {
+	m := make(map[string]*amended, len(r.Patches))
 	for i := range r.Patches {
-		m[r.Patches[i].Namespace+"/"+r.Patches[i].Name] = &r.Patches[i]
+		p := &r.Patches[i]
+		m[p.Namespace+"/"+p.Name] = &amended{p.Why, written(p.Node).Value}
 	}
 	return m
 }
@@ -109,15 +135,11 @@ func ingressProtocol(w *work) {
 	if p == nil {
 		return
 	}
-	change, err := manifest.FromNode(p.Node)
-	if err != nil {
-		return // package gateway writes what can be read
-	}
-	wanted, _ := at(change.Value, []string{"spec", "ports"}).([]any)
+	wanted, _ := at(p.change, []string{"spec", "ports"}).([]any)
 	for i, port := range w.list("spec", "ports") {
 		for _, to := range wanted {
 			if at(port, []string{"port"}) == at(to, []string{"port"}) {
-				w.set(p.Why, text(to, "appProtocol"), "spec", "ports", fmt.Sprint(i), "appProtocol")
+				w.set(p.why, text(to, "appProtocol"), "spec", "ports", fmt.Sprint(i), "appProtocol")
 			}
 		}
 	}
@@ -134,33 +156,33 @@ func ingressServiceKeys(w *work) {
 	w.take("the policies of its Gateway say it", found)
 }
 
+// ingressRow is the row of that code.
+func ingressRow(id finding.Code) *Rule {
+	rules := ingresses()
+	return &rules[slices.IndexFunc(rules, func(r Rule) bool { return r.ID == id })]
+}
+
 // balance adds the objects, the findings and the needs of all load balancers to the result.
 func (out *Result) balance(in *Input) {
-	rules := ingresses()
-	row, need := &rules[0], &rules[3]
+	row, need := ingressRow("ingress-gateway"), ingressRow("ingress-resource")
 	taken := map[string]bool{}
 	for _, o := range in.Set.Objects {
 		if !in.balancers.replaced[o] {
 			taken[(&Made{Value: o.Value}).ID()] = true
 		}
 	}
-	for i := range in.balancers.objects {
-		o := &in.balancers.objects[i]
-		v, err := manifest.FromNode(o.Node)
-		if err != nil {
-			continue // package gateway writes what can be read
-		}
-		m := &Made{Value: v.Value, Reason: Reason{Rule: row, Why: "it stands for an Application Load Balancer"}, For: strings.Join(o.From, ", ")}
-		if len(o.From) > 1 { // whoever joins the others is no change of what they share
+	for _, o := range in.balancers.objects {
+		m := &Made{Value: o.Value, Reason: Reason{Rule: row, Why: "it stands for an Application Load Balancer"}, For: strings.Join(o.from, ", ")}
+		if len(o.from) > 1 { // whoever joins the others is no change of what they share
 			m.For = "the Ingresses of one load balancer"
 		}
 		say := func(what, do string) {
-			out.Findings = append(out.Findings, finding.Finding{Code: row.ID, Kind: finding.Problem, Severity: finding.Blocker, Object: v.String(), What: what, Do: do, Owner: "operator", Evidence: o.From})
+			out.Findings = append(out.Findings, finding.Finding{Code: row.ID, Kind: finding.Problem, Severity: finding.Blocker, Object: o.String(), What: what, Do: do, Owner: "operator", Evidence: o.from})
 		}
 		switch {
 		case taken[m.ID()]:
 			say("The source has an object of this name already, so what is to stand for the Ingress is left out.", "rename the one of the source, or put what bascule kube gateway prints into overrides/, by another name")
-		case secretsIn(v.Value):
+		case secretsIn(o.Value):
 			say("It would carry what looks like the value of a secret, so it is left out.", "take the value out of the annotations of the Ingress")
 		default:
 			out.addMade(m)
@@ -175,12 +197,10 @@ func (out *Result) balance(in *Input) {
 // fewer says which load balancers could be one: an ALB took Ingresses of a group, and groups were made for its limits as often as for a reason.
 func (out *Result) fewer(in *Input, row *Rule) {
 	classes := map[string][]string{}
-	for i := range in.balancers.objects {
-		if o := &in.balancers.objects[i]; o.Kind == "Gateway" {
-			if v, err := manifest.FromNode(o.Node); err == nil {
-				class := text(v.Value, "spec", "gatewayClassName")
-				classes[class] = append(classes[class], o.Namespace+"/"+o.Name)
-			}
+	for _, o := range in.balancers.objects {
+		if o.Kind == "Gateway" {
+			class := text(o.Value, "spec", "gatewayClassName")
+			classes[class] = append(classes[class], o.Namespace+"/"+o.Name)
 		}
 	}
 	for _, class := range keys(classes) {

@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"reflect"
 	"strings"
 
 	"github.com/bascule/bascule/internal/finding"
@@ -19,9 +20,7 @@ func services() []Rule {
 
 func serviceBalancer(w *work) {
 	if p := w.in.balancers.services[w.Namespace+"/"+w.Name]; p != nil {
-		if change, err := manifest.FromNode(p.Node); err == nil { // package gateway writes what can be read
-			w.merge(p.Why, change.Value)
-		}
+		w.merge(p.why, p.change)
 	}
 	var found []string
 	for _, k := range keys(w.mapping(annotations...)) {
@@ -42,7 +41,7 @@ func (w *work) merge(why string, change map[string]any, path ...string) {
 		case map[string]any:
 			w.merge(why, v, at...)
 		default:
-			if w.value(at...) != v {
+			if !reflect.DeepEqual(w.value(at...), v) {
 				w.set(why, v, at...)
 			}
 		}
