@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,6 +59,7 @@ func (a *app) healthy(ctx context.Context, from []string, contextName string, wa
 	}
 	tick := time.NewTicker(healthEvery)
 	defer tick.Stop()
+	said := ""
 	for began := time.Now(); ; {
 		all, err := c.Health(ctx, set.Objects)
 		ill := len(all)
@@ -73,12 +75,25 @@ func (a *app) healthy(ctx context.Context, from []string, contextName string, wa
 		case err == nil && (ill == 0 || over):
 			return a.printHealth(all, ill)
 		}
+		if now := waits(all, ill, err); now != said && !a.quiet {
+			said = now
+			_, _ = fmt.Fprintln(a.err, now) // whoever waits wants to know for what; that nobody reads it changes nothing
+		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-tick.C:
 		}
 	}
+}
+
+// waits says what is waited for: the first of what is not well.
+func waits(all []cluster.Health, ill int, err error) string {
+	if err != nil {
+		return "waiting: " + clean(oneLine(err.Error()))
+	}
+	first := all[slices.IndexFunc(all, func(h cluster.Health) bool { return !h.Healthy })]
+	return fmt.Sprintf("waiting for %s, first %s: %s", plural(int64(ill), "object"), clean(first.Object), clean(oneLine(first.Why)))
 }
 
 func (a *app) printHealth(all []cluster.Health, ill int) error {
