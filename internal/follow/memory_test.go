@@ -193,6 +193,7 @@ type memoryTarget struct {
 	draw     *rand.Rand
 	breaks   int // of 100 calls
 	unique   int // a column whose values must be unique within table 0, 0 for none
+	last     int // how many transactions its source's log has
 }
 
 func (m *memoryTarget) Applying(ctx context.Context, _ *change.Record, _ string, _ []*change.Replica, fn func(context.Context, change.Session) error) error {

@@ -45,7 +45,7 @@ func (s *scene) mended(t *testing.T, stale int) string {
 	}
 	own := func() *rand.Rand { return rand.New(rand.NewPCG(s.draw.Uint64(), 2)) }
 	source := &memorySource{tables: s.selects, log: h.log, cascades: s.world.unlogged, draw: own(), breaks: s.world.breaks}
-	target := &memoryTarget{replicas: s.replicas, state: base, draw: own(), breaks: s.world.breaks}
+	target := &memoryTarget{replicas: s.replicas, state: base, draw: own(), breaks: s.world.breaks, last: last}
 	var done atomic.Bool
 	start := make(chan struct{})
 	when, reads := s.draw.IntN(last), own()
@@ -148,7 +148,7 @@ func (a ahead) Begin(ctx context.Context) (change.Applying, error) {
 
 func (a ahead) Commit(ctx context.Context, m change.Mark) error {
 	if m.Position == a.target.mark.Position {
-		m.Position = position(offset(m.Position) + 1)
+		m.Position = position(min(offset(m.Position)+1, a.target.last))
 	}
 	return a.memorySession.Commit(ctx, m)
 }
