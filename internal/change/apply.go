@@ -86,6 +86,27 @@ type Session interface {
 	Rollback(ctx context.Context) error
 }
 
+// Parallel is a Session of which several transactions may be open at once, each in a lane. They are committed in the order in which
+// they were forked, and no row is touched by two of them.
+type Parallel interface {
+	Session
+	// Lanes returns how many transactions may be open at once. It may open connections for them, so it is asked once there is use for them.
+	Lanes(ctx context.Context) int
+	// Fork opens the next transaction beside those that are open. While one of them is, Begin is not called.
+	Fork(ctx context.Context) (Lane, error)
+}
+
+// Lane is a transaction that is open beside others.
+type Lane interface {
+	Applying
+	// Flush carries out what Apply took, and finds its errors.
+	Flush(ctx context.Context) error
+	// Hinders reports whether another transaction of the session waits for this one. Then this one must not wait for the other's commit.
+	Hinders(ctx context.Context) (bool, error)
+	// Undo takes back what was applied, also after an error, and opens the transaction anew.
+	Undo(ctx context.Context) error
+}
+
 // Applier is an end that changes can be applied to.
 type Applier interface {
 	// Applying opens a session for a migration, proves that the end is passive (no trigger, foreign key or event of the

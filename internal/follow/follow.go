@@ -56,9 +56,12 @@ type Follower struct {
 	// StepRows and StepBytes bound what is applied at once; 0 means 20,000 changes and 8 MiB.
 	StepRows  int64
 	StepBytes int
+	// LaneRows is from how many changes units are applied beside each other, where the target can; 0 means 1,000.
+	LaneRows int64
 
-	open sync.Once
-	asks chan *mending // see askers
+	open     sync.Once
+	asks     chan *mending // see askers
+	grounded int           // how many units go without lanes, since one has failed
 }
 
 // DDLError says that the feed stands before a statement that alters a followed table. Everything before it is applied.
@@ -89,6 +92,8 @@ func (f *Follower) limits() limits {
 	}
 	return l
 }
+
+func (f *Follower) laneRows() int64 { return cmp.Or(f.LaneRows, defaultLaneRows) }
 
 func (f *Follower) bySelect() map[*change.Select]*Table {
 	m := make(map[*change.Select]*Table, len(f.Tables))

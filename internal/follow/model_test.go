@@ -36,6 +36,7 @@ type world struct {
 	// session wraps the applying side, for mutants.
 	session func(*memorySession) change.Session
 	breaks  int
+	lanes   int // how many units are applied beside each other; the session has to have them
 }
 
 const (
@@ -265,6 +266,9 @@ func (s *scene) play(t *testing.T) string {
 		Source: source, Target: wrapped{target, s.world.session}, From: position(from), Tables: tables,
 		Until:    func() change.Position { return position(last) },
 		StepRows: int64(1 + s.draw.IntN(6)), Retry: time.Minute,
+	}
+	if s.world.lanes > 0 {
+		f.LaneRows = 1
 	}
 	for {
 		err := f.once(t.Context(), func() {})

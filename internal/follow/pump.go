@@ -10,8 +10,10 @@ import (
 )
 
 const (
-	// unitsInFlight are one that is filled, one that waits and one that is applied.
+	// unitsInFlight are one that is filled, one that waits and one that is applied; every lane beside the first has one more.
 	unitsInFlight = 3
+	// mostLanes bounds how many units are applied at once, and so the memory for them.
+	mostLanes = 16
 	// saveEvery is how often a position that moved without changes is saved: often enough that a source which forgets its log
 	// after an hour never forgets what is needed, rarely enough that an idle target stays idle.
 	saveEvery = 2 * time.Second
@@ -28,6 +30,7 @@ type pump struct {
 	build   *builder
 	units   chan *unit
 	free    chan *unit
+	lanes   lanes
 	done    chan change.Mark // the latest mark that is durable on the target; holds one
 
 	applied change.Mark // the last one, known to the applying side
@@ -42,8 +45,8 @@ type pump struct {
 func newPump(f *Follower, feed change.Feed, s change.Session, from change.Mark) *pump {
 	p := &pump{
 		f: f, feed: feed, session: s,
-		units: make(chan *unit), free: make(chan *unit, unitsInFlight), done: make(chan change.Mark, 1),
-		applied: from, saved: time.Now(), stats: newStats(from),
+		units: make(chan *unit), free: make(chan *unit, unitsInFlight+mostLanes), done: make(chan change.Mark, 1),
+		applied: from, saved: time.Now(), stats: newStats(from), lanes: newLanes(s, f.laneRows()),
 	}
 	for range unitsInFlight {
 		p.free <- newUnit()
@@ -135,28 +138,39 @@ func (p *pump) reached(ctx context.Context) (bool, error) {
 	return p.f.Source.Includes(ctx, p.feed.Position(), until)
 }
 
-// apply carries out units. A transaction of the target stays open until a unit brings a mark; only between two of them are rows mended.
+// apply carries out units, in lanes where that is worth it. A transaction of the target stays open until a unit brings a mark; only between two
+// of them are rows mended.
 func (p *pump) apply(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer p.lanes.wait()
+	defer cancel()
 	var tx change.Applying
 	for {
 		var asks chan *mending
 		if tx == nil {
 			asks = p.f.askers()
 		}
+		var err error
 		select {
+		case <-p.lanes.landed():
+			err = p.land(len(p.lanes.aloft) - 1)
 		case ask := <-asks:
-			if err := p.mend(ctx, ask); err != nil {
-				return err
-			}
+			err = p.mend(ctx, ask)
 		case u, ok := <-p.units:
-			if !ok {
+			switch {
+			case !ok:
 				// By an error on the reading side, which is the one to tell, or where it was told to stop, which is never inside a transaction.
-				return p.rolledBack(ctx, nil)
+				return p.rolledBack(ctx, p.land(0))
+			case tx == nil && p.fits(ctx, u):
+				err = p.launch(ctx, u)
+			default:
+				if err = p.land(0); err == nil {
+					tx, err = p.carry(ctx, tx, u)
+				}
 			}
-			var err error
-			if tx, err = p.carry(ctx, tx, u); err != nil {
-				return err
-			}
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
@@ -171,12 +185,7 @@ func (p *pump) carry(ctx context.Context, tx change.Applying, u *unit) (change.A
 	}
 	began := time.Now()
 	if !u.empty() {
-		if p.f.Touch != nil {
-			for i := range u.step.Cascades {
-				u.step.Cascades[i].Reached = p.f.Reached
-			}
-			p.f.Touch(&u.step)
-		}
+		p.touch(u)
 		if err := tx.Apply(ctx, &u.step); err != nil {
 			return nil, p.rolledBack(ctx, err)
 		}
@@ -185,16 +194,75 @@ func (p *pump) carry(ctx context.Context, tx change.Applying, u *unit) (change.A
 		if err := tx.Commit(ctx, *u.mark); err != nil {
 			return nil, err
 		}
-		tx, p.applied = nil, *u.mark
+		tx = nil
+	}
+	return tx, p.carried(u, began)
+}
+
+// touch tells what a unit is about to touch.
+func (p *pump) touch(u *unit) {
+	if p.f.Touch == nil {
+		return
+	}
+	for i := range u.step.Cascades {
+		u.step.Cascades[i].Reached = p.f.Reached
+	}
+	p.f.Touch(&u.step)
+}
+
+// carried notes that a unit was carried out, and frees it.
+func (p *pump) carried(u *unit, began time.Time) error {
+	if u.mark != nil {
+		p.applied = *u.mark
 		if err := p.committed(*u.mark); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	p.stats.add(u, time.Since(began))
 	p.stats.tell(p.f)
 	u.reset()
 	p.free <- u
-	return tx, nil
+	return nil
+}
+
+// fits reports whether a unit goes into a lane.
+func (p *pump) fits(ctx context.Context, u *unit) bool {
+	if p.f.grounded > 0 {
+		p.f.grounded--
+		return false
+	}
+	had := p.lanes.most
+	takes := p.lanes.takes(ctx, u)
+	if had == 0 {
+		for range p.lanes.most - 1 {
+			p.free <- newUnit()
+		}
+	}
+	return takes
+}
+
+// launch begins to carry out a unit in a lane, once the units that it must come after are committed.
+func (p *pump) launch(ctx context.Context, u *unit) error {
+	if err := p.land(p.lanes.behind(u)); err != nil {
+		return err
+	}
+	p.touch(u)
+	return p.lanes.launch(ctx, u)
+}
+
+// land waits until no more than keep of the units in lanes are open.
+func (p *pump) land(keep int) error {
+	for len(p.lanes.aloft) > keep {
+		f := p.lanes.next()
+		if f.err != nil {
+			p.f.grounded = grounded
+			return f.err
+		}
+		if err := p.carried(f.unit, f.began); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // rolledBack ends an open transaction and returns err.

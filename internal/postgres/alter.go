@@ -25,12 +25,12 @@ func (e *End) Alter(ctx context.Context, r *change.Record, who string, a *change
 	if err := e.upgradeLedger(ctx); err != nil {
 		return e.fail(op, err)
 	}
-	c, err := e.single(ctx, applySettings+fmt.Sprintf("SET %s = '%d';\n", fenceSetting, r.ID))
+	c, err := e.applyConn(ctx, r.ID)
 	if err != nil {
 		return err
 	}
 	defer hangUp(ctx, c)
-	s := &applier{end: e, schema: r.Schema, migration: r.ID, conn: c, prepared: map[string]string{}, keys: map[uint64]int32{}}
+	s := &applier{end: e, schema: r.Schema, migration: r.ID, conn: c}
 	if err := s.hold(ctx, who); err != nil {
 		return e.applyFail(ctx, op, err)
 	}

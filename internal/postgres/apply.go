@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/fault"
@@ -37,29 +35,25 @@ const (
 	reassert = time.Second
 )
 
-// applier is a session. It is not safe for concurrent use.
+// applier is a session: the connection that holds the lock, and lanes.
 type applier struct {
 	end       *End
 	schema    schema.Name
 	migration int64
-	conn      *pgx.Conn
+	conn      *pgx.Conn // the first lane's, which holds the lock
 	tables    []*change.Replica
 	shapes    map[*change.Replica]*shape
 	looked    time.Time // when shapes were read
 	uniques   int       // unique indexes of the tables then
-	prepared  map[string]string
-	tx        *applyTx
-	pipe      pipe
-	keys      map[uint64]int32 // by hash: rows of the step's Insert
-	sent      int              // rows since plans were made
-	// missing counts the keys that were only to be deleted and were not there.
-	missing int64
+	lanes     []*lane
+	forked    int             // transactions since the beginning
+	position  change.Position // of the mark, as far as this session knows
 	// temporary says that what Prepare made does not count as live, because it will be taken away.
 	temporary bool
 }
 
 // Applying implements change.Applier. The lock that keeps others out belongs to the
-// session's connection and ends with it, so that nothing can be committed without it.
+// session's first connection and ends with it. What another lane still had to commit then is refused by the mark, which somebody else has moved.
 func (e *End) Applying(ctx context.Context, r *change.Record, who string, tables []*change.Replica,
 	fn func(context.Context, change.Session) error,
 ) error {
@@ -67,23 +61,28 @@ func (e *End) Applying(ctx context.Context, r *change.Record, who string, tables
 	if err := e.upgradeLedger(ctx); err != nil {
 		return e.fail(op, err)
 	}
-	c, err := e.single(ctx, applySettings+fmt.Sprintf("SET %s = '%d';\n", fenceSetting, r.ID))
+	c, err := e.applyConn(ctx, r.ID)
 	if err != nil {
 		return err
 	}
 	defer hangUp(ctx, c)
-	s := &applier{
-		end: e, schema: r.Schema, migration: r.ID, conn: c, tables: withChildren(tables),
-		prepared: map[string]string{}, keys: map[uint64]int32{},
-	}
+	s := &applier{end: e, schema: r.Schema, migration: r.ID, conn: c, tables: withChildren(tables)}
 	if err := s.hold(ctx, who); err != nil {
 		return e.applyFail(ctx, op, err)
 	}
 	defer s.release(ctx)
-	if err := s.look(ctx); err != nil {
+	if err := s.addLane(ctx, c); err != nil {
+		return e.applyFail(ctx, op, err)
+	}
+	if err := s.look(ctx, c); err != nil {
 		return e.applyFail(ctx, op, err)
 	}
 	return fn(ctx, s)
+}
+
+// applyConn opens a connection that may apply changes of a migration.
+func (e *End) applyConn(ctx context.Context, migration int64) (*pgx.Conn, error) {
+	return e.single(ctx, applySettings+fmt.Sprintf("SET %s = '%d';\n", fenceSetting, migration))
 }
 
 // withChildren adds the tables that foreign keys lead to.
@@ -159,12 +158,9 @@ func (s *applier) hold(ctx context.Context, who string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.prepareFixed(ctx); err != nil {
-		return err
-	}
-	_, err = s.conn.Exec(ctx, `INSERT INTO bascule.apply AS a (migration, direction, holder, since) VALUES ($1, $2, $3, now())
-		ON CONFLICT (migration, direction) DO UPDATE SET holder = excluded.holder, since = excluded.since`, s.migration, forward, who)
-	return err
+	return s.conn.QueryRow(ctx, `INSERT INTO bascule.apply AS a (migration, direction, holder, since) VALUES ($1, $2, $3, now())
+		ON CONFLICT (migration, direction) DO UPDATE SET holder = excluded.holder, since = excluded.since RETURNING position`,
+		s.migration, forward, who).Scan(&s.position)
 }
 
 // applyBusy says who has the lock.
@@ -181,12 +177,19 @@ func (e *End) applyBusy(ctx context.Context, q querier, migration int64, name sc
 		"let that process go on, or end it; its hold ends with its connection, at most half a minute after its machine is gone")
 }
 
-// release gives the lock back before the connection ends, so that the next session need not wait.
+// release gives the lock back before the connection ends, so that the next session need not wait. What is open in a lane ends first.
 func (s *applier) release(ctx context.Context) {
-	if s.missing > 0 {
-		s.end.log.DebugContext(ctx, "keys to delete were not there", "schema", s.schema, "keys", s.missing)
+	var missing int64
+	for _, l := range s.lanes {
+		missing += l.missing
+		l.rollback(ctx)
+		if l.conn != s.conn {
+			hangUp(ctx, l.conn)
+		}
 	}
-	_ = s.Rollback(ctx)
+	if missing > 0 {
+		s.end.log.DebugContext(ctx, "keys to delete were not there", "schema", s.schema, "keys", missing)
+	}
 	if s.conn.IsClosed() {
 		return
 	}
@@ -197,7 +200,7 @@ func (s *applier) release(ctx context.Context) {
 
 // Mark implements change.Session.
 func (s *applier) Mark(ctx context.Context) (change.Mark, error) {
-	if s.tx != nil {
+	if s.lanes[0].tx != nil {
 		return change.Mark{}, errors.New("read the mark: a transaction is open")
 	}
 	m, _, _, err := s.end.appliedMark(ctx, s.conn, s.migration, forward)
@@ -206,35 +209,17 @@ func (s *applier) Mark(ctx context.Context) (change.Mark, error) {
 
 // Begin implements change.Session. Nothing is sent before the first step that is large, or the commit.
 func (s *applier) Begin(ctx context.Context) (change.Applying, error) {
-	if s.tx != nil {
-		return nil, errors.New("begin: a transaction is open")
+	x, err := s.begin(ctx, s.lanes[0])
+	if err != nil {
+		return nil, err
 	}
-	if s.conn.IsClosed() {
-		return nil, s.end.fail(fmt.Sprintf("apply changes to schema %q", s.schema), pgconn.ErrConnClosed)
-	}
-	if time.Since(s.looked) > reassert {
-		if err := s.look(ctx); err != nil {
-			return nil, s.end.applyFail(ctx, fmt.Sprintf("apply changes to schema %q", s.schema), err)
-		}
-	}
-	s.tx = &applyTx{applier: s}
-	s.pipe.reset()
-	s.pipe.add(beginName, nil, expectation{op: "begin"})
-	s.pipe.add(touchName, []string{strconv.FormatInt(s.migration, 10), forward}, expectation{op: "touch the mark"})
-	return s.tx, nil
+	return x, nil
 }
 
 // Rollback implements change.Session. On a connection that broke there is nothing left to undo.
 func (s *applier) Rollback(ctx context.Context) error {
-	s.tx = nil
-	s.pipe.reset()
-	if s.conn.IsClosed() || s.conn.PgConn().TxStatus() == 'I' {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	if err := s.conn.PgConn().Exec(ctx, "ROLLBACK").Close(); err != nil {
-		_ = s.conn.Close(ctx) // which rolls back too
+	for _, l := range s.lanes {
+		l.rollback(ctx)
 	}
 	return nil
 }

@@ -20,20 +20,20 @@ UNION ALL SELECT format('foreign key %%I of %%I to %%I', conname, c.relname, p.r
 ORDER BY 1`
 
 // assertPassive refuses when a trigger, rule or foreign key is live on the tables.
-func (s *applier) assertPassive(ctx context.Context, oids []uint32) error {
+func (s *applier) assertPassive(ctx context.Context, q querier, oids []uint32) error {
 	enforced := ""
 	if s.end.major >= 18 {
 		enforced = "AND conenforced"
 	}
 	prepared := []uint32{}
 	if s.temporary {
-		err := s.conn.QueryRow(ctx, "SELECT ARRAY(SELECT oid FROM bascule.object WHERE migration = $1 AND kind IN ($2, $3))",
+		err := q.QueryRow(ctx, "SELECT ARRAY(SELECT oid FROM bascule.object WHERE migration = $1 AND kind IN ($2, $3))",
 			s.migration, kindForeignKey, kindTrigger).Scan(&prepared)
 		if err != nil {
 			return err
 		}
 	}
-	rows, err := s.conn.Query(ctx, fmt.Sprintf(liveSQL, enforced), oids, string(fenceTrigger), prepared)
+	rows, err := q.Query(ctx, fmt.Sprintf(liveSQL, enforced), oids, string(fenceTrigger), prepared)
 	if err != nil {
 		return err
 	}

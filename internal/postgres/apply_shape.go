@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -42,7 +43,13 @@ type shape struct {
 	unique           []int // attributes
 	// probe are NOT NULL attributes that indexes begin with, for tables without a key.
 	probe []int
-	sql   map[string]string
+	sql   *statements
+}
+
+// statements are those of a shape, by what they do. Lanes share them.
+type statements struct {
+	mu  sync.Mutex
+	sql map[string]string
 }
 
 const attributesSQL = `SELECT c.relname::text, c.oid, c.relkind::text, c.reltype, row_security_active(c.oid),
@@ -65,8 +72,8 @@ FROM pg_index JOIN pg_class i ON i.oid = indexrelid JOIN pg_am ON pg_am.oid = i.
 WHERE indislive AND indrelid = ANY($1) ORDER BY indexrelid`
 
 // look reads the shapes of all tables and refuses when something is live on them.
-func (s *applier) look(ctx context.Context) error {
-	shapes, err := s.readShapes(ctx)
+func (s *applier) look(ctx context.Context, q querier) error {
+	shapes, err := s.readShapes(ctx, q)
 	if err != nil {
 		return err
 	}
@@ -74,13 +81,13 @@ func (s *applier) look(ctx context.Context) error {
 	for _, h := range shapes {
 		oids = append(oids, h.oid)
 	}
-	if err := s.readIndexes(ctx, shapes, oids); err != nil {
+	if err := readIndexes(ctx, q, shapes, oids); err != nil {
 		return err
 	}
-	if err := s.assertPassive(ctx, oids); err != nil {
+	if err := s.assertPassive(ctx, q, oids); err != nil {
 		return err
 	}
-	if err := s.conn.QueryRow(ctx, uniquesSQL, oids).Scan(&s.uniques); err != nil {
+	if err := q.QueryRow(ctx, uniquesSQL, oids).Scan(&s.uniques); err != nil {
 		return err
 	}
 	for t, h := range shapes {
@@ -100,14 +107,14 @@ const uniquesSQL = "SELECT count(*)::int FROM pg_index WHERE indrelid = ANY($1) 
 
 // outdated reports whether the tables have other unique indexes than when they were looked at: then a violation only says that a
 // row was changed in place which had to be deleted first.
-func (s *applier) outdated(ctx context.Context) bool {
+func (x *applyTx) outdated(ctx context.Context) bool {
 	var oids []uint32
-	for _, h := range s.shapes {
+	for _, h := range x.shapes {
 		oids = append(oids, h.oid)
 	}
 	var now int
-	err := s.end.control.QueryRow(ctx, uniquesSQL, oids).Scan(&now)
-	return err == nil && now != s.uniques
+	err := x.end.control.QueryRow(ctx, uniquesSQL, oids).Scan(&now)
+	return err == nil && now != x.uniques
 }
 
 func (h *shape) same(o *shape) bool {
@@ -115,12 +122,12 @@ func (h *shape) same(o *shape) bool {
 		slices.Equal(h.probe, o.probe) && slices.Equal(h.attrs, o.attrs)
 }
 
-func (s *applier) readShapes(ctx context.Context) (map[*change.Replica]*shape, error) {
+func (s *applier) readShapes(ctx context.Context, q querier) (map[*change.Replica]*shape, error) {
 	var names []string
 	for _, t := range s.tables {
 		names = append(names, string(t.Into.Table))
 	}
-	rows, err := s.conn.Query(ctx, attributesSQL, string(s.schema), names)
+	rows, err := q.Query(ctx, attributesSQL, string(s.schema), names)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +166,7 @@ func (s *applier) readShapes(ctx context.Context) (map[*change.Replica]*shape, e
 				fmt.Errorf("there is no such table"), "somebody dropped or renamed it: run bascule db status")
 		}
 		own := *known
-		own.Replica, own.sql = t, map[string]string{}
+		own.Replica, own.sql = t, &statements{sql: map[string]string{}}
 		own.attrs = slices.Clone(known.attrs)
 		for j := range own.attrs {
 			own.attrs[j].at = slices.Index(t.Into.Columns, own.attrs[j].name)
@@ -193,8 +200,8 @@ func (h *shape) attribute(at int) int {
 	return slices.IndexFunc(h.attrs, func(a attribute) bool { return a.at == at })
 }
 
-func (s *applier) readIndexes(ctx context.Context, shapes map[*change.Replica]*shape, oids []uint32) error {
-	rows, err := s.conn.Query(ctx, indexesSQL, oids)
+func readIndexes(ctx context.Context, q querier, shapes map[*change.Replica]*shape, oids []uint32) error {
+	rows, err := q.Query(ctx, indexesSQL, oids)
 	if err != nil {
 		return err
 	}

@@ -53,10 +53,14 @@ func (h *shape) travelling(format string) string {
 
 // once builds a statement and keeps it.
 func (h *shape) once(what string, build func() string) string {
-	sql, ok := h.sql[what]
+	h.sql.mu.Lock()
+	sql, ok := h.sql.sql[what]
+	h.sql.mu.Unlock()
 	if !ok {
-		sql = build()
-		h.sql[what] = sql
+		sql = build() // it may ask for others
+		h.sql.mu.Lock()
+		h.sql.sql[what] = sql
+		h.sql.mu.Unlock()
 	}
 	return sql
 }

@@ -30,7 +30,7 @@ func (e *End) CanApply(ctx context.Context, r *change.Record, tables []*change.R
 	}
 	defer hangUp(ctx, c)
 	s := &applier{end: e, schema: r.Schema, migration: r.ID, conn: c, tables: withChildren(tables), temporary: true}
-	if err := s.look(ctx); err != nil {
+	if err := s.look(ctx, c); err != nil {
 		return e.applyFail(ctx, op, err)
 	}
 	return e.applyFail(ctx, op, s.mayWrite(ctx, v))

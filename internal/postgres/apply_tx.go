@@ -30,31 +30,33 @@ const (
 // cost the rows given times the rows there. Planning costs a fraction of a millisecond.
 const replanRows = 2000
 
-// applyMarkSQL fails when the row is not there, so that the COMMIT behind it is not carried out.
+// applyMarkSQL fails when the row is not there, or stands where somebody else has put it, so that the COMMIT behind it is not carried out.
 const applyMarkSQL = `WITH u AS (UPDATE bascule.apply SET position = $3, at = NULLIF($4, '')::timestamptz, txns = $5, rows = $6, updated = clock_timestamp()
-	WHERE migration = $1 AND direction = $2 RETURNING 1) SELECT 1 / count(*) FROM u`
+	WHERE migration = $1 AND direction = $2 AND position = $7 RETURNING 1) SELECT 1 / count(*) FROM u`
 
 // applyTouchSQL makes the ledger the first thing that a transaction changes: by that a feed of this database's own changes knows
-// the transactions that it must not carry back.
+// the transactions that it must not carry back. Every lane has a row of its own for it, or it would wait for the others' commits.
 const applyTouchSQL = "UPDATE bascule.apply SET updated = clock_timestamp() WHERE migration = $1 AND direction = $2"
 
-func (s *applier) prepareFixed(ctx context.Context) error {
+func (l *lane) prepareFixed(ctx context.Context) error {
 	for name, sql := range map[string]string{
 		beginName: "BEGIN", commitName: "COMMIT", markName: applyMarkSQL, touchName: applyTouchSQL,
 		hashOn: "SET LOCAL enable_hashjoin = on", hashOff: "SET LOCAL enable_hashjoin = off",
 		replanName: "DISCARD PLANS",
 	} {
-		if _, err := s.conn.PgConn().Prepare(ctx, name, sql, nil); err != nil {
+		if _, err := l.conn.PgConn().Prepare(ctx, name, sql, nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// applyTx is the open transaction of a session.
+// applyTx is the open transaction of a lane.
 type applyTx struct {
-	*applier
-	err error // the first; nothing goes on after it
+	*lane
+	shapes  map[*change.Replica]*shape // as they were when it began, and the number of unique indexes
+	uniques int
+	err     error // the first; nothing goes on after it
 }
 
 // Apply implements change.Applying. What a small step does is carried out with the next large one, or at the commit,
@@ -80,7 +82,7 @@ func (x *applyTx) guard(ctx context.Context, fn func() error) error {
 	switch {
 	case x.err != nil:
 		return x.err
-	case x.tx != x:
+	case x.lane.tx != x:
 		return errors.New("apply: the transaction has ended")
 	case ctx.Err() != nil:
 		x.err = context.Cause(ctx)
@@ -105,23 +107,28 @@ func (x *applyTx) Commit(ctx context.Context, m change.Mark) error {
 		}
 		x.pipe.add(markName, []string{
 			strconv.FormatInt(x.migration, 10), forward, string(m.Position), at,
-			strconv.FormatInt(m.Txns, 10), strconv.FormatInt(m.Rows, 10),
-		}, expectation{op: "save the mark", fault: unmarked})
+			strconv.FormatInt(m.Txns, 10), strconv.FormatInt(m.Rows, 10), string(x.position),
+		}, expectation{op: "save the mark", fault: func(err error) error { return x.unmarked(ctx, err) }})
 		x.pipe.add(commitName, nil, expectation{op: "commit", took: committed})
 		if err := x.pipe.flush(ctx, x.conn.PgConn()); err != nil {
 			return err
 		}
-		x.tx = nil
+		x.lane.tx, x.applier.position = nil, m.Position
 		return nil
 	})
 }
 
-// unmarked gives the error of a mark without a row its meaning.
-func unmarked(err error) error {
-	if p := unwrapPg(err); p != nil && p.Code == "22012" {
-		return gone("save the mark", errors.New("its row in bascule.apply is not there"))
+// unmarked gives the error of a mark that was not saved its meaning.
+func (x *applyTx) unmarked(ctx context.Context, err error) error {
+	p := unwrapPg(err)
+	if p == nil || p.Code != "22012" {
+		return &opError{"save the mark", err}
 	}
-	return &opError{"save the mark", err}
+	m, holder, _, err := x.end.appliedMark(ctx, x.end.control, x.migration, forward)
+	if err == nil && holder != "" && m.Position != x.position {
+		return fault.New(fault.Connect, "save the mark", fmt.Errorf("%s has moved it meanwhile", holder), "")
+	}
+	return gone("save the mark", errors.New("its row in bascule.apply is not there"))
 }
 
 // committed refuses the ROLLBACK that a server makes of a COMMIT in a failed transaction.
