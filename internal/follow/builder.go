@@ -113,7 +113,7 @@ func (b *builder) give(e *change.Event, position func() change.Position, done fu
 		b.mark.Txns++
 		b.mark.Time = e.Time
 		b.mark.Position = position()
-		if b.full() || b.split {
+		if b.ripe() || b.split {
 			return b.flush(done)
 		}
 		return nil
@@ -135,6 +135,12 @@ func (b *builder) give(e *change.Event, position func() change.Position, done fu
 // full reports whether the unit has reached its limits.
 func (b *builder) full() bool {
 	return b.unit != nil && (b.unit.rows >= b.limits.rows || b.unit.bytes >= b.limits.bytes)
+}
+
+// ripe reports whether the unit is better ended with this transaction than filled up: with one more of the same size it might have to end in the
+// middle of it, and what is part of a transaction cannot be applied beside anything.
+func (b *builder) ripe() bool {
+	return b.unit != nil && (2*b.unit.rows >= b.limits.rows || 2*b.unit.bytes >= b.limits.bytes)
 }
 
 // waiting reports whether changes wait in the unit.

@@ -124,8 +124,10 @@ func (x *applyTx) Flush(ctx context.Context) error {
 	return x.guard(ctx, func() error { return x.pipe.flush(ctx, x.conn.PgConn()) })
 }
 
-// hindersSQL looks whether one of these servers' processes waits for a lock of the session's own.
-const hindersSQL = "SELECT EXISTS (SELECT FROM unnest($1::int4[]) AS p WHERE pg_backend_pid() = ANY (pg_blocking_pids(p)))"
+// hindersSQL looks whether one of these server processes waits for the session's own, also by way of others: an index that is being built waits
+// for everybody who has changed its table, and whoever wants to change it then waits behind the index.
+const hindersSQL = `WITH RECURSIVE w(pid) AS (SELECT unnest($1::int4[]) UNION SELECT unnest(pg_blocking_pids(pid)) FROM w)
+SELECT pg_backend_pid() IN (SELECT pid FROM w)`
 
 // Hinders implements change.Lane.
 func (x *applyTx) Hinders(ctx context.Context) (hinders bool, err error) {

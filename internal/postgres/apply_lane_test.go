@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/bascule/bascule/internal/change"
 	"github.com/bascule/bascule/internal/fault"
 )
@@ -139,6 +141,32 @@ func TestLanesMeet(t *testing.T) {
 			must(t, second.Apply(ctx, &take))
 			must(t, second.Commit(ctx, b))
 			same(t, "hindered", rows(), "1=7,2=8,3=3,4=1,5=2 A=2")
+
+			// An index is built meanwhile: it waits for the second, and the first waits behind it.
+			take = put(u, [2]int{4, 9})
+			first, second = fork(t, ctx, s, change.Step{}), fork(t, ctx, s, take)
+			must(t, second.Flush(ctx))
+			built := make(chan error, 1)
+			builder, err := pgx.Connect(ctx, d.owner)
+			must(t, err)
+			defer func() { _ = builder.Close(ctx) }()
+			go func() { built <- builder.PgConn().Exec(ctx, "CREATE INDEX u_v ON app.u (v)").Close() }()
+			waitFor(t, func() bool {
+				return query(t, d.owner, "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'app.u'::regclass")[0] == "1"
+			})
+			give = put(u, [2]int{5, 5})
+			go func() { ready <- errors.Join(first.Apply(ctx, &give), first.Flush(ctx)) }()
+			waitFor(t, func() bool {
+				hinders, err := second.Hinders(ctx)
+				return hinders && err == nil
+			})
+			must(t, second.Undo(ctx))
+			must(t, <-built)
+			must(t, <-ready)
+			must(t, first.Commit(ctx, a))
+			must(t, second.Apply(ctx, &take))
+			must(t, second.Commit(ctx, b))
+			same(t, "behind an index", rows(), "1=7,2=8,3=3,4=9,5=5 A=2")
 		})
 	})
 }
