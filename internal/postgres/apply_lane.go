@@ -18,8 +18,8 @@ var (
 	_ change.Lane     = (*applyTx)(nil)
 )
 
-// applyLanes is how many transactions a session has open at once. One keeps a core of the server busy; a second is worth it on every machine
-// that has two, and a third finds little to do, because bascule and the other server need the rest.
+// applyLanes is how many transactions a session has open at once. One keeps a core of the server busy, and a second is worth it on every machine
+// that has two; what a third gives on larger ones is not known, and each holds a step in memory.
 const applyLanes = 2
 
 // lane is one connection of a session, with at most one transaction. A lane is used by one goroutine at a time.
