@@ -51,7 +51,7 @@ func (s *scene) mended(t *testing.T, stale int) string {
 	when, reads := s.draw.IntN(last), own()
 	f := &Follower{
 		Source: source, Target: wrapped{target, s.world.session}, From: position(0), Tables: tables,
-		StepRows: int64(1 + s.draw.IntN(6)), Retry: time.Minute, Prompt: true,
+		StepRows: int64(1 + s.draw.IntN(6)), Retry: time.Minute, Prompt: true, LaneRows: s.world.laneRows(),
 		Until: func() change.Position {
 			if done.Load() {
 				return position(last)
@@ -162,10 +162,16 @@ func TestMendIsExact(t *testing.T) {
 		"one level of on delete cascade":  {keyed: []bool{true, true}, edges: []edge{{0, 1, 1, cascade, no}}, unlogged: true},
 		"one level of on delete set null": {keyed: []bool{true, true}, edges: []edge{{0, 1, 1, setNull, no}}, unlogged: true},
 		"cascades that the source logs":   {keyed: []bool{true, true}, edges: []edge{{0, 1, 1, no, no}}},
+		"lanes":                           {keyed: []bool{true, true, true}, moves: true, lanes: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w.breaks = 3
+			if lanes := w.lanes; lanes > 0 {
+				w.session = func(s *memorySession) change.Session {
+					return &memoryLanes{memorySession: s, lanes: lanes, beside: new(atomic.Int64), undone: new(atomic.Int64)}
+				}
+			}
 			for seed := range seeds(t) / 10 {
 				if d := newScene(w, rand.New(rand.NewPCG(uint64(seed), 4))).mended(t, 0); d != "" {
 					t.Fatalf("seed %d: %s", seed, d)

@@ -39,6 +39,9 @@ type world struct {
 	lanes   int // how many units are applied beside each other; the session has to have them
 }
 
+// laneRows sends every unit into a lane where there are some.
+func (w *world) laneRows() int64 { return int64(min(1, w.lanes)) }
+
 const (
 	keys  = 5
 	width = 4
@@ -265,10 +268,7 @@ func (s *scene) play(t *testing.T) string {
 	f := &Follower{
 		Source: source, Target: wrapped{target, s.world.session}, From: position(from), Tables: tables,
 		Until:    func() change.Position { return position(last) },
-		StepRows: int64(1 + s.draw.IntN(6)), Retry: time.Minute,
-	}
-	if s.world.lanes > 0 {
-		f.LaneRows = 1
+		StepRows: int64(1 + s.draw.IntN(6)), Retry: time.Minute, LaneRows: s.world.laneRows(),
 	}
 	for {
 		err := f.once(t.Context(), func() {})

@@ -160,7 +160,10 @@ func (p *pump) apply(ctx context.Context) error {
 			switch {
 			case !ok:
 				// By an error on the reading side, which is the one to tell, or where it was told to stop, which is never inside a transaction.
-				return p.rolledBack(ctx, p.land(0))
+				if err := p.land(0); err != nil {
+					return err
+				}
+				return p.rolledBack(ctx, nil)
 			case tx == nil && p.fits(ctx, u):
 				err = p.launch(ctx, u)
 			default:

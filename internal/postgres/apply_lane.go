@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -26,7 +27,8 @@ const applyLanes = 2
 type lane struct {
 	*applier
 	conn     *pgx.Conn
-	row      string // its row in bascule.apply, by direction: see applyTouchSQL
+	row      string       // its row in bascule.apply, by direction: see applyTouchSQL
+	fork     atomic.Int64 // which fork of the session it carries out, or did last
 	prepared map[string]string
 	tx       *applyTx
 	pipe     pipe
@@ -77,6 +79,7 @@ func (s *applier) Fork(ctx context.Context) (change.Lane, error) {
 		return nil, err
 	}
 	s.forked++
+	l.fork.Store(int64(s.forked))
 	return x, nil
 }
 
@@ -133,7 +136,7 @@ SELECT pg_backend_pid() IN (SELECT pid FROM w)`
 func (x *applyTx) Hinders(ctx context.Context) (hinders bool, err error) {
 	var others []int32
 	for _, l := range x.lanes {
-		if l != x.lane {
+		if l.fork.Load() < x.fork.Load() { // those behind this one may wait for it
 			others = append(others, int32(l.conn.PgConn().PID()))
 		}
 	}
