@@ -47,10 +47,10 @@ func TestLanesKilled(t *testing.T) {
 			}
 			draw := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
 			seen := int64(0)
-			for kills := 0; kills < 8; kills++ {
+			for kills := 0; kills < 6; kills++ {
 				p := launch(t, bin, append([]string{"db", "follow"}, ends...), nil)
 				seen = applied(t, into, p, seen+1+draw.Int64N(60_000))
-				if kills%4 == 3 {
+				if kills%3 == 2 {
 					d.Kill(t)
 					d.Start(t)
 				}
