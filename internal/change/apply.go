@@ -76,7 +76,7 @@ type Applying interface {
 	Commit(ctx context.Context, m Mark) error
 }
 
-// Session is one connection that applies changes and that nobody else can hold at the same time for the same migration.
+// Session applies changes, and nobody else can hold one at the same time for the same migration.
 type Session interface {
 	// Mark returns what was saved last; at the first time, a Mark whose Position is empty.
 	Mark(ctx context.Context) (Mark, error)

@@ -61,9 +61,8 @@ func (b *Batch) Bytes(s Span) []byte {
 }
 
 // Codec turns one value from the source's binary form into one field of the
-// destination's. It is planned once per column and lane, run once per value,
-// and allocates nothing. NULL never reaches it. A Codec counts losses, so it
-// belongs to one lane and is not safe for concurrent use.
+// destination's. It is planned once per column, run once per value,
+// and allocates nothing. NULL never reaches it. A Codec that counts losses belongs to one lane; any other is safe for concurrent use.
 type Codec struct {
 	// Append appends one field to dst, its framing included: on the way to
 	// PostgreSQL a big-endian int32 length (-1 for NULL) and the payload. A value

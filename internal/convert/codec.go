@@ -10,10 +10,9 @@ import (
 	"github.com/bascule/bascule/internal/schema"
 )
 
-// Into returns where the table's rows are loaded, with codecs of their own for
-// one lane: they turn MySQL's binary protocol values (change.Batch) into fields
-// of PostgreSQL's COPY BINARY, as its *_recv functions read them. Accepted
-// losses are counted in losses, which must not be nil when any is accepted.
+// Into returns where the table's rows are loaded, with codecs of their own: they turn MySQL's binary protocol values (change.Batch) into
+// fields of PostgreSQL's COPY BINARY, as its *_recv functions read them. Accepted losses are counted in losses, and then the codecs belong to
+// one lane; nil counts none, and any number of lanes may share them.
 func (t *Table) Into(losses change.Losses) (*change.Into, error) {
 	into := &change.Into{Table: t.Target.Name}
 	for i := range t.Columns {
@@ -31,7 +30,7 @@ func (t *Table) Into(losses change.Losses) (*change.Into, error) {
 	return into, nil
 }
 
-// field is what a codec knows of its column. One lane owns it.
+// field is what a codec knows of its column. Nothing in it changes but losses.
 type field struct {
 	column *Column
 	losses change.Losses
@@ -117,15 +116,16 @@ func (f *field) malformed(src []byte) error {
 	return f.refuse(fmt.Sprintf("0x%x", shortened(src)), "is not a "+spellSource(f.column.Source.Type)+" in the binary protocol")
 }
 
-// lose counts a loss that was accepted and reports true; otherwise it returns
-// the error that stops the copy.
+// lose counts a loss that was accepted; otherwise it returns the error that stops the copy.
 func (f *field) lose(code finding.Code, value string) error {
 	c := f.column
 	table, column := string(c.table), string(c.Source.Name)
 	if !c.accepted[code] {
 		return &change.LossError{Code: code, Table: table, Column: column, Value: shorten(value)}
 	}
-	f.losses[change.LossKey{Code: code, Table: table, Column: column}]++
+	if f.losses != nil {
+		f.losses[change.LossKey{Code: code, Table: table, Column: column}]++
+	}
 	return nil
 }
 

@@ -92,7 +92,6 @@ func group(whole, frac []byte, at int) uint16 {
 
 // numericFromInt writes an integer as a numeric of at most precision digits.
 func (f *field) numericFromInt(width int, unsigned bool, precision int) appendFunc {
-	scratch := make([]byte, 0, 20)
 	return func(dst, src []byte) ([]byte, error) {
 		if len(src) != width {
 			return dst, f.malformed(src)
@@ -105,10 +104,11 @@ func (f *field) numericFromInt(width int, unsigned bool, precision int) appendFu
 				v = uint64(s)
 			}
 		}
-		scratch = strconv.AppendUint(scratch[:0], v, 10)
-		if len(scratch) > precision {
+		var room [20]byte
+		digits := strconv.AppendUint(room[:0], v, 10)
+		if len(digits) > precision {
 			return dst, f.refuse(intText(src, unsigned), "does not fit "+spell(f.column.Target.Type))
 		}
-		return appendNumeric(dst, scratch, nil, sign), nil
+		return appendNumeric(dst, digits, nil, sign), nil
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,6 +39,35 @@ func codecOf(t testing.TB, src, dst schema.Type, accepted ...finding.Code) (chan
 		t.Fatal(err)
 	}
 	return into.Codecs[0], losses
+}
+
+// TestCodecsAreShared converts with one codec in two goroutines, as lanes do.
+func TestCodecsAreShared(t *testing.T) {
+	t.Parallel()
+	for n, p := range pairs() {
+		table := oneColumn(p.src, p.dst, losses...)
+		into, err := table.Into(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		codec := into.Codecs[0]
+		var lanes sync.WaitGroup
+		for lane := range 2 {
+			src := p.draw.Example(10*n + lane)
+			want, wantErr := codec.Append(nil, src)
+			lanes.Go(func() {
+				var dst []byte
+				for range 20_000 {
+					var err error
+					if dst, err = codec.Append(dst[:0], src); (err == nil) != (wantErr == nil) || err == nil && !bytes.Equal(dst, want) {
+						t.Errorf("%s: 0x%x became 0x%x beside another lane, 0x%x alone (%v, %v)", p, src, dst, want, err, wantErr)
+						return
+					}
+				}
+			})
+		}
+		lanes.Wait()
+	}
 }
 
 func backOf(t testing.TB, src, dst schema.Type) BackCodec {

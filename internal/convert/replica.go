@@ -9,17 +9,17 @@ import (
 	"github.com/bascule/bascule/internal/schema"
 )
 
-// Replicas returns the plan's tables as changes of the source are applied to them, in the order of Tables, with codecs of
-// their own that count accepted losses in losses. Their actions are the source's foreign keys, which the target does not have
+// Replicas returns the plan's tables as changes of the source are applied to them, in the order of Tables, with codecs that
+// count no losses, so that lanes may share them. Their actions are the source's foreign keys, which the target does not have
 // while changes are applied.
 //
 // A row is found by the chunking key, else by the primary key, else by all its columns. A foreign key whose action cannot be
 // reproduced, because the source would act on a followed table on behalf of one that is not, is fault.Refused.
-func (p *Plan) Replicas(losses change.Losses) ([]*change.Replica, error) {
+func (p *Plan) Replicas() ([]*change.Replica, error) {
 	replicas := make([]*change.Replica, len(p.Tables))
 	by := map[schema.Name]*change.Replica{}
 	for i, t := range p.Tables {
-		into, err := t.Into(losses)
+		into, err := t.Into(nil)
 		if err != nil {
 			return nil, err
 		}

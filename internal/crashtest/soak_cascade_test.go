@@ -145,7 +145,7 @@ func plain(t *testing.T, from, into string) {
 	if err != nil || rec == nil {
 		t.Fatalf("the copy's record: %v, %v", rec, err)
 	}
-	replicas, err := p.Replicas(change.Losses{})
+	replicas, err := p.Replicas()
 	if err != nil {
 		t.Fatal(err)
 	}

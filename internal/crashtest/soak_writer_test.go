@@ -368,8 +368,9 @@ func (w *writer) settle(ctx context.Context) error {
 	return nil
 }
 
-// detached is how long a server may take to list a transaction whose connection has just gone.
-const detached = 3 * time.Second
+// detached is how long a server may take to list a transaction whose connection has just gone: until what the connection has asked for last is
+// carried out, on a busy machine.
+const detached = 10 * time.Second
 
 func (w *writer) listed(ctx context.Context, id string) (bool, error) {
 	rows, err := w.conn.QueryContext(ctx, "XA RECOVER")

@@ -62,6 +62,8 @@ type Follower struct {
 	open     sync.Once
 	asks     chan *mending // see askers
 	grounded int           // how many units go without lanes, since one has failed
+
+	hinderEvery time.Duration // 0 means the constant of that name
 }
 
 // DDLError says that the feed stands before a statement that alters a followed table. Everything before it is applied.
@@ -92,8 +94,6 @@ func (f *Follower) limits() limits {
 	}
 	return l
 }
-
-func (f *Follower) laneRows() int64 { return cmp.Or(f.LaneRows, defaultLaneRows) }
 
 func (f *Follower) bySelect() map[*change.Select]*Table {
 	m := make(map[*change.Select]*Table, len(f.Tables))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bascule/bascule/internal/change"
+	"github.com/bascule/bascule/internal/fault"
 )
 
 const (
@@ -24,7 +25,8 @@ const (
 // Only the applying side's goroutine touches it.
 type lanes struct {
 	session change.Parallel
-	rows    int64     // from how many changes a unit is worth a lane
+	rows    int64 // from how many changes a unit is worth a lane
+	look    time.Duration
 	most    int       // 0 before it was asked for
 	aloft   []*flight // the oldest first
 }
@@ -33,6 +35,7 @@ type lanes struct {
 type flight struct {
 	unit  *unit
 	lane  change.Lane
+	look  time.Duration // see hinderEvery
 	after *flight       // is committed first; nil when it had landed before this one began
 	done  chan struct{} // closed behind err
 	err   error
@@ -40,9 +43,9 @@ type flight struct {
 }
 
 // newLanes carries out units in the lanes of a session, if it has some.
-func newLanes(s change.Session, rows int64) lanes {
+func newLanes(s change.Session, f *Follower) lanes {
 	parallel, _ := s.(change.Parallel)
-	return lanes{session: parallel, rows: rows}
+	return lanes{session: parallel, rows: cmp.Or(f.LaneRows, defaultLaneRows), look: cmp.Or(f.hinderEvery, hinderEvery)}
 }
 
 // next is the oldest flight, out of those aloft once it has ended.
@@ -107,7 +110,7 @@ func (l *lanes) launch(ctx context.Context, u *unit) error {
 	if err != nil {
 		return err
 	}
-	f := &flight{unit: u, lane: lane, done: make(chan struct{}), began: time.Now()}
+	f := &flight{unit: u, lane: lane, look: l.look, done: make(chan struct{}), began: time.Now()}
 	if n := len(l.aloft); n > 0 {
 		f.after = l.aloft[n-1]
 	}
@@ -137,31 +140,37 @@ func (l *lanes) wait() {
 
 // fly applies the unit and commits it behind the one before it.
 func (f *flight) fly(ctx context.Context) error {
-	err := f.apply(ctx)
 	if f.after == nil {
-		if err != nil {
-			return err
-		}
-		return f.lane.Commit(ctx, *f.unit.mark)
+		return f.finish(ctx, false)
 	}
 	applied := false
-	if err == nil {
+	if err := f.apply(ctx); err == nil {
 		if applied, err = f.yield(ctx); err != nil {
 			return err
 		}
 	}
 	if !applied {
-		// Whatever the error was, it may be due to what the one before had not committed yet.
-		if e := f.lane.Undo(ctx); e != nil {
-			return cmp.Or(err, e)
+		// Whatever the error was, it may be due to what the one before had not committed yet: it says nothing.
+		if err := f.lane.Undo(ctx); err != nil {
+			return err
 		}
 	}
 	<-f.after.done
 	if f.after.err != nil {
 		return f.after.err
 	}
+	return f.finish(ctx, applied)
+}
+
+// finish commits the unit, with everything before it committed. Of a deadlock with the one behind it the server may have chosen this one as the
+// victim: then it is applied once more, for the other has what it waited for, or gives way.
+func (f *flight) finish(ctx context.Context, applied bool) error {
 	if !applied {
-		if err := f.apply(ctx); err != nil {
+		err := f.apply(ctx)
+		if fault.ClassOf(err) == fault.Connect && f.lane.Undo(ctx) == nil {
+			err = f.apply(ctx)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -177,7 +186,7 @@ func (f *flight) apply(ctx context.Context) error {
 
 // yield waits for the flight before this one. It returns false when that one waits for this one.
 func (f *flight) yield(ctx context.Context) (bool, error) {
-	look := time.NewTicker(hinderEvery)
+	look := time.NewTicker(f.look)
 	defer look.Stop()
 	for {
 		select {

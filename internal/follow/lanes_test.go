@@ -12,18 +12,33 @@ import (
 	"testing"
 
 	"github.com/bascule/bascule/internal/change"
+	"github.com/bascule/bascule/internal/fault"
 )
 
 // memoryLanes is a session with lanes: a transaction sees what is committed and what it did itself, never what another has not committed.
-// It refuses what a caller must not do.
+// Now and then an earlier one waits for a later one, which the server cannot end. It refuses what a caller must not do.
 type memoryLanes struct {
 	*memorySession
-	lanes   int
-	mu      sync.Mutex
-	open    []*memoryLane // in the order of their forks
-	beside  *atomic.Int64 // counts transactions that were applied beside another
-	undone  *atomic.Int64
-	forgets bool // Undo does nothing
+	lanes  int
+	mu     sync.Mutex
+	freed  sync.Cond     // of mu: a lane was undone or committed, or the session broke
+	open   []*memoryLane // in the order of their forks
+	broken bool          // a connection has died
+	counts *laneCounts
+}
+
+// laneCounts is what happened in all runs.
+type laneCounts struct {
+	beside   atomic.Int64 // transactions that were applied beside another
+	undone   atomic.Int64
+	waited   atomic.Int64 // earlier ones for later ones
+	deadlock atomic.Int64
+}
+
+func newMemoryLanes(s *memorySession, lanes int, c *laneCounts) *memoryLanes {
+	l := &memoryLanes{memorySession: s, lanes: lanes, counts: c}
+	l.freed.L = &l.mu
+	return l
 }
 
 func (s *memoryLanes) Lanes(context.Context) int { return s.lanes }
@@ -54,6 +69,7 @@ type memoryLane struct {
 	session *memoryLanes
 	keys    []map[int]bool // touched, by table
 	applied bool
+	waits   *memoryLane // for that later one
 }
 
 func (l *memoryLane) Apply(ctx context.Context, step *change.Step) error {
@@ -68,6 +84,9 @@ func (l *memoryLane) Apply(ctx context.Context, step *change.Step) error {
 		l.keys[i] = map[int]bool{}
 	}
 	for _, t := range step.Tables {
+		if t.Truncate {
+			return errors.New("a lane truncates")
+		}
 		at := slices.Index(s.target.replicas, t.Table)
 		for i := range t.Delete.Rows {
 			l.keys[at][decode(&t.Delete, i)[0]] = true
@@ -77,7 +96,7 @@ func (l *memoryLane) Apply(ctx context.Context, step *change.Step) error {
 		if o == l || !o.applied {
 			continue
 		}
-		s.beside.Add(1)
+		s.counts.beside.Add(1)
 		for at, have := range o.keys {
 			for k := range have {
 				if l.keys[at][k] {
@@ -86,31 +105,60 @@ func (l *memoryLane) Apply(ctx context.Context, step *change.Step) error {
 			}
 		}
 	}
-	return l.memorySession.Apply(ctx, step)
+	return s.note(l.memorySession.Apply(ctx, step))
 }
 
-// Flush fails now and then while something earlier is open, as it does on locks.
+// note remembers that a connection has died: then nobody waits any more.
+func (s *memoryLanes) note(err error) error {
+	if err == errBroken { //nolint:errorlint // it is returned as it is
+		s.broken = true
+		s.freed.Broadcast()
+	}
+	return err
+}
+
+var errDeadlock = fault.New(fault.Connect, "apply", errors.New("deadlock"), "")
+
+// Flush fails now and then, or waits for a later lane until that one is taken back.
 func (l *memoryLane) Flush(context.Context) error {
 	s := l.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.open[0] != l && s.target.draw.IntN(10) == 0 {
-		return errors.New("a deadlock")
+		return errors.New("a unique value stands twice")
 	}
+	later := s.open[len(s.open)-1]
+	if later == l || !later.applied || s.target.draw.IntN(3) > 0 {
+		return nil
+	}
+	if s.target.draw.IntN(4) == 0 {
+		s.counts.deadlock.Add(1)
+		return errDeadlock
+	}
+	s.counts.waited.Add(1)
+	for l.waits = later; later.applied && !s.broken; {
+		s.freed.Wait()
+	}
+	l.waits = nil
 	return nil
 }
 
 func (l *memoryLane) Hinders(context.Context) (bool, error) {
 	l.session.mu.Lock()
 	defer l.session.mu.Unlock()
-	return l.session.target.draw.IntN(2) == 0, nil
+	return slices.ContainsFunc(l.session.open, func(o *memoryLane) bool { return o.waits == l }), nil
 }
 
 func (l *memoryLane) Undo(context.Context) error {
-	l.session.mu.Lock()
-	defer l.session.mu.Unlock()
-	l.session.undone.Add(1)
+	s := l.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken {
+		return errBroken
+	}
+	s.counts.undone.Add(1)
 	l.applied = false
+	s.freed.Broadcast()
 	return nil
 }
 
@@ -122,7 +170,7 @@ func (l *memoryLane) Commit(_ context.Context, m change.Mark) error {
 		return errors.New("a lane commits before an earlier one")
 	}
 	if s.target.breaksNow() {
-		return errBroken
+		return s.note(errBroken)
 	}
 	next := s.target.state.clone()
 	for at, keys := range l.keys {
@@ -144,7 +192,7 @@ func (l *memoryLane) Commit(_ context.Context, m change.Mark) error {
 	}
 	s.target.state, s.target.mark, s.open = next, m, s.open[1:]
 	if s.target.breaksNow() {
-		return errBroken
+		return s.note(errBroken)
 	}
 	return nil
 }
@@ -157,6 +205,7 @@ func TestLanesAreExact(t *testing.T) {
 		"two lanes":                                    {keyed: []bool{true, true, true}, lanes: 2},
 		"three lanes, and keys that move":              {keyed: []bool{true, true, true, true}, moves: true, lanes: 3},
 		"unique values that change places":             {keyed: []bool{true, true}, moves: true, swaps: true, exact: true, lanes: 2},
+		"tables that are truncated":                    {keyed: []bool{true, true, true}, truncates: true, lanes: 2},
 		"tables without a key":                         {keyed: []bool{false, true, true}, lanes: 2},
 		"cascades that the source does not log":        {keyed: []bool{true, true, true}, edges: []edge{{0, 1, 1, cascade, no}}, unlogged: true, lanes: 3},
 		"foreign keys whose actions the source logs":   {keyed: []bool{true, true, true}, edges: []edge{{0, 1, 1, no, no}}, lanes: 3},
@@ -165,16 +214,14 @@ func TestLanesAreExact(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w.breaks = 3
-			var beside, undone atomic.Int64
-			lanes := w.lanes
-			w.session = func(s *memorySession) change.Session {
-				return &memoryLanes{memorySession: s, lanes: lanes, beside: &beside, undone: &undone}
-			}
+			var c laneCounts
+			w.session = func(s *memorySession) change.Session { return newMemoryLanes(s, w.lanes, &c) }
 			if n, first := diverging(t, w, seeds(t)); n > 0 {
 				t.Errorf("%d runs diverge; %s", n, first)
 			}
-			if beside.Load() == 0 || undone.Load() == 0 {
-				t.Errorf("%d transactions ran beside others, %d were undone: the search sees no lanes", beside.Load(), undone.Load())
+			if min(c.beside.Load(), c.undone.Load(), c.waited.Load(), c.deadlock.Load()) == 0 {
+				t.Errorf("%d transactions ran beside others, %d were undone, %d waited for a later one, %d met a deadlock: the search sees too little",
+					c.beside.Load(), c.undone.Load(), c.waited.Load(), c.deadlock.Load())
 			}
 		})
 	}

@@ -69,7 +69,7 @@ func (f *Follower) askers() chan *mending {
 
 // mend carries out what was asked for and tells the asker. Its own error is one that ends the session.
 func (p *pump) mend(ctx context.Context, ask *mending) error {
-	if err := p.land(0); err != nil {
+	if err := p.land(ctx, 0); err != nil {
 		ask.done <- err
 		return err
 	}

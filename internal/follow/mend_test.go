@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bascule/bascule/internal/change"
+	"github.com/bascule/bascule/internal/fault"
 )
 
 // harm damages a copy in which everything is exact: rows change, go and come. It returns the keys, by table.
@@ -51,7 +52,7 @@ func (s *scene) mended(t *testing.T, stale int) string {
 	when, reads := s.draw.IntN(last), own()
 	f := &Follower{
 		Source: source, Target: wrapped{target, s.world.session}, From: position(0), Tables: tables,
-		StepRows: int64(1 + s.draw.IntN(6)), Retry: time.Minute, Prompt: true, LaneRows: s.world.laneRows(),
+		StepRows: int64(1 + s.draw.IntN(6)), Retry: time.Minute, Prompt: true, LaneRows: s.world.laneRows(), hinderEvery: time.Microsecond,
 		Until: func() change.Position {
 			if done.Load() {
 				return position(last)
@@ -89,7 +90,7 @@ func (s *scene) mended(t *testing.T, stale int) string {
 	}(start)
 	var err error
 	for {
-		if err = f.once(ctx, func() {}); err != errBroken { //nolint:errorlint // it is returned as it is
+		if err = f.once(ctx, func() {}); fault.ClassOf(err) != fault.Connect {
 			break
 		}
 	}
@@ -132,7 +133,7 @@ func (s *scene) mend(ctx context.Context, f *Follower, t *Table, list []int, fro
 			}
 			return nil
 		}})
-		if err != errBroken { //nolint:errorlint // it is returned as it is
+		if fault.ClassOf(err) != fault.Connect {
 			return err
 		}
 	}
@@ -167,10 +168,8 @@ func TestMendIsExact(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w.breaks = 3
-			if lanes := w.lanes; lanes > 0 {
-				w.session = func(s *memorySession) change.Session {
-					return &memoryLanes{memorySession: s, lanes: lanes, beside: new(atomic.Int64), undone: new(atomic.Int64)}
-				}
+			if w.lanes > 0 {
+				w.session = func(s *memorySession) change.Session { return newMemoryLanes(s, w.lanes, new(laneCounts)) }
 			}
 			for seed := range seeds(t) / 10 {
 				if d := newScene(w, rand.New(rand.NewPCG(uint64(seed), 4))).mended(t, 0); d != "" {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bascule/bascule/internal/change"
+	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/schema"
 )
 
@@ -26,6 +27,8 @@ type world struct {
 	keyed []bool // one a table; a row is key, reference, value, reference
 	edges []edge
 	moves bool // keys may change
+	// truncates: tables are emptied now and then.
+	truncates bool
 	// swaps: values of table 0 are unique, and rows exchange them. Over a fuzzy copy a unique index would not hold yet, so then the copy is exact.
 	swaps bool
 	// unlogged: the source does not log what foreign keys do.
@@ -109,6 +112,11 @@ func (s *scene) operate() {
 	c := s.now[t]
 	if !c.keyed {
 		s.operateBag(t)
+		return
+	}
+	if s.world.truncates && s.draw.IntN(12) == 0 {
+		clear(c.rows)
+		s.note(t, change.Truncate, nil, nil)
 		return
 	}
 	k := s.draw.IntN(keys)
@@ -268,14 +276,14 @@ func (s *scene) play(t *testing.T) string {
 	f := &Follower{
 		Source: source, Target: wrapped{target, s.world.session}, From: position(from), Tables: tables,
 		Until:    func() change.Position { return position(last) },
-		StepRows: int64(1 + s.draw.IntN(6)), Retry: time.Minute, LaneRows: s.world.laneRows(),
+		StepRows: int64(1 + s.draw.IntN(6)), Retry: time.Minute, LaneRows: s.world.laneRows(), hinderEvery: time.Microsecond,
 	}
 	for {
 		err := f.once(t.Context(), func() {})
 		if err == nil {
 			break
 		}
-		if err != errBroken { //nolint:errorlint // it is returned as it is
+		if fault.ClassOf(err) != fault.Connect {
 			return err.Error()
 		}
 	}

@@ -46,7 +46,7 @@ func newPump(f *Follower, feed change.Feed, s change.Session, from change.Mark) 
 	p := &pump{
 		f: f, feed: feed, session: s,
 		units: make(chan *unit), free: make(chan *unit, unitsInFlight+mostLanes), done: make(chan change.Mark, 1),
-		applied: from, saved: time.Now(), stats: newStats(from), lanes: newLanes(s, f.laneRows()),
+		applied: from, saved: time.Now(), stats: newStats(from), lanes: newLanes(s, f),
 	}
 	for range unitsInFlight {
 		p.free <- newUnit()
@@ -153,21 +153,21 @@ func (p *pump) apply(ctx context.Context) error {
 		var err error
 		select {
 		case <-p.lanes.landed():
-			err = p.land(len(p.lanes.aloft) - 1)
+			err = p.land(ctx, len(p.lanes.aloft)-1)
 		case ask := <-asks:
 			err = p.mend(ctx, ask)
 		case u, ok := <-p.units:
 			switch {
 			case !ok:
 				// By an error on the reading side, which is the one to tell, or where it was told to stop, which is never inside a transaction.
-				if err := p.land(0); err != nil {
+				if err := p.land(ctx, 0); err != nil {
 					return err
 				}
 				return p.rolledBack(ctx, nil)
 			case tx == nil && p.fits(ctx, u):
 				err = p.launch(ctx, u)
 			default:
-				if err = p.land(0); err == nil {
+				if err = p.land(ctx, 0); err == nil {
 					tx, err = p.carry(ctx, tx, u)
 				}
 			}
@@ -230,10 +230,6 @@ func (p *pump) carried(u *unit, began time.Time) error {
 
 // fits reports whether a unit goes into a lane.
 func (p *pump) fits(ctx context.Context, u *unit) bool {
-	if p.f.grounded > 0 {
-		p.f.grounded--
-		return false
-	}
 	had := p.lanes.most
 	takes := p.lanes.takes(ctx, u)
 	if had == 0 {
@@ -241,12 +237,16 @@ func (p *pump) fits(ctx context.Context, u *unit) bool {
 			p.free <- newUnit()
 		}
 	}
+	if takes && p.f.grounded > 0 {
+		p.f.grounded--
+		return false
+	}
 	return takes
 }
 
 // launch begins to carry out a unit in a lane, once the units that it must come after are committed.
 func (p *pump) launch(ctx context.Context, u *unit) error {
-	if err := p.land(p.lanes.behind(u)); err != nil {
+	if err := p.land(ctx, p.lanes.behind(u)); err != nil {
 		return err
 	}
 	p.touch(u)
@@ -254,11 +254,13 @@ func (p *pump) launch(ctx context.Context, u *unit) error {
 }
 
 // land waits until no more than keep of the units in lanes are open.
-func (p *pump) land(keep int) error {
+func (p *pump) land(ctx context.Context, keep int) error {
 	for len(p.lanes.aloft) > keep {
 		f := p.lanes.next()
 		if f.err != nil {
-			p.f.grounded = grounded
+			if ctx.Err() == nil {
+				p.f.grounded = grounded
+			}
 			return f.err
 		}
 		if err := p.carried(f.unit, f.began); err != nil {

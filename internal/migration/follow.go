@@ -131,8 +131,7 @@ func (m *Migration) copying(ctx context.Context, rec *change.Record) (schema.Nam
 
 // follower plans the replay.
 func (m *Migration) follower(ctx context.Context, rec *change.Record, plan *convert.Plan) (*follow.Follower, error) {
-	losses := change.Losses{}
-	replicas, err := plan.Replicas(losses)
+	replicas, err := plan.Replicas()
 	if err != nil {
 		return nil, err
 	}

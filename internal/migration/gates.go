@@ -222,7 +222,7 @@ func shutBy(x *cutover.Gate, err error) (shut bool, _ error) {
 func (g *gates) wayBack(ctx context.Context) (cutover.Gate, error) {
 	x := cutover.Gate{Name: gateWayBack, Wants: "everything that the feed back needs"}
 	if g.side == cutover.New {
-		replicas, err := g.plan.Replicas(change.Losses{})
+		replicas, err := g.plan.Replicas()
 		if err == nil {
 			err = g.New.CanApply(ctx, g.rec, replicas)
 		}

@@ -47,13 +47,13 @@ type applier struct {
 	uniques   int       // unique indexes of the tables then
 	lanes     []*lane
 	forked    int             // transactions since the beginning
-	position  change.Position // of the mark, as far as this session knows
+	since     string          // when it took the lock: what tells it from any other in bascule.apply
 	// temporary says that what Prepare made does not count as live, because it will be taken away.
 	temporary bool
 }
 
 // Applying implements change.Applier. The lock that keeps others out belongs to the
-// session's first connection and ends with it. What another lane still had to commit then is refused by the mark, which somebody else has moved.
+// session's first connection and ends with it. What another lane still has to commit then fails as soon as somebody else holds it.
 func (e *End) Applying(ctx context.Context, r *change.Record, who string, tables []*change.Replica,
 	fn func(context.Context, change.Session) error,
 ) error {
@@ -159,8 +159,8 @@ func (s *applier) hold(ctx context.Context, who string) error {
 		return err
 	}
 	return s.conn.QueryRow(ctx, `INSERT INTO bascule.apply AS a (migration, direction, holder, since) VALUES ($1, $2, $3, now())
-		ON CONFLICT (migration, direction) DO UPDATE SET holder = excluded.holder, since = excluded.since RETURNING position`,
-		s.migration, forward, who).Scan(&s.position)
+		ON CONFLICT (migration, direction) DO UPDATE SET holder = excluded.holder, since = GREATEST(excluded.since, a.since + interval '1us') RETURNING since::text`,
+		s.migration, forward, who).Scan(&s.since)
 }
 
 // applyBusy says who has the lock.

@@ -27,6 +27,7 @@ const applyLanes = 2
 type lane struct {
 	*applier
 	conn     *pgx.Conn
+	pid      int32        // the server's process, as it says itself: what a pooler says at the beginning is its own invention
 	row      string       // its row in bascule.apply, by direction: see applyTouchSQL
 	fork     atomic.Int64 // which fork of the session it carries out, or did last
 	prepared map[string]string
@@ -47,11 +48,14 @@ func (s *applier) addLane(ctx context.Context, c *pgx.Conn) error {
 	if err := l.prepareFixed(ctx); err != nil {
 		return err
 	}
-	_, err := c.Exec(ctx, "INSERT INTO bascule.apply (migration, direction) VALUES ($1, $2) ON CONFLICT DO NOTHING", s.migration, l.row)
-	if err == nil {
-		s.lanes = append(s.lanes, l)
+	if _, err := c.Exec(ctx, "INSERT INTO bascule.apply (migration, direction) VALUES ($1, $2) ON CONFLICT DO NOTHING", s.migration, l.row); err != nil {
+		return err
 	}
-	return err
+	if err := c.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&l.pid); err != nil {
+		return err
+	}
+	s.lanes = append(s.lanes, l)
+	return nil
 }
 
 // Lanes implements change.Parallel. Where the server has no connection to spare there are fewer.
@@ -137,7 +141,7 @@ func (x *applyTx) Hinders(ctx context.Context) (hinders bool, err error) {
 	var others []int32
 	for _, l := range x.lanes {
 		if l.fork.Load() < x.fork.Load() { // those behind this one may wait for it
-			others = append(others, int32(l.conn.PgConn().PID()))
+			others = append(others, l.pid)
 		}
 	}
 	err = x.guard(ctx, func() error { return x.conn.QueryRow(ctx, hindersSQL, others).Scan(&hinders) })

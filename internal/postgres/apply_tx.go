@@ -30,9 +30,9 @@ const (
 // cost the rows given times the rows there. Planning costs a fraction of a millisecond.
 const replanRows = 2000
 
-// applyMarkSQL fails when the row is not there, or stands where somebody else has put it, so that the COMMIT behind it is not carried out.
+// applyMarkSQL fails when the row is not there, or another session has taken the lock, so that the COMMIT behind it is not carried out.
 const applyMarkSQL = `WITH u AS (UPDATE bascule.apply SET position = $3, at = NULLIF($4, '')::timestamptz, txns = $5, rows = $6, updated = clock_timestamp()
-	WHERE migration = $1 AND direction = $2 AND position = $7 RETURNING 1) SELECT 1 / count(*) FROM u`
+	WHERE migration = $1 AND direction = $2 AND since = $7::timestamptz RETURNING 1) SELECT 1 / count(*) FROM u`
 
 // applyTouchSQL makes the ledger the first thing that a transaction changes: by that a feed of this database's own changes knows
 // the transactions that it must not carry back. Every lane has a row of its own for it, or it would wait for the others' commits.
@@ -107,13 +107,13 @@ func (x *applyTx) Commit(ctx context.Context, m change.Mark) error {
 		}
 		x.pipe.add(markName, []string{
 			strconv.FormatInt(x.migration, 10), forward, string(m.Position), at,
-			strconv.FormatInt(m.Txns, 10), strconv.FormatInt(m.Rows, 10), string(x.position),
+			strconv.FormatInt(m.Txns, 10), strconv.FormatInt(m.Rows, 10), x.since,
 		}, expectation{op: "save the mark", fault: func(err error) error { return x.unmarked(ctx, err) }})
 		x.pipe.add(commitName, nil, expectation{op: "commit", took: committed})
 		if err := x.pipe.flush(ctx, x.conn.PgConn()); err != nil {
 			return err
 		}
-		x.lane.tx, x.applier.position = nil, m.Position
+		x.lane.tx = nil
 		return nil
 	})
 }
@@ -124,9 +124,11 @@ func (x *applyTx) unmarked(ctx context.Context, err error) error {
 	if p == nil || p.Code != "22012" {
 		return &opError{"save the mark", err}
 	}
-	m, holder, _, err := x.end.appliedMark(ctx, x.end.control, x.migration, forward)
-	if err == nil && holder != "" && m.Position != x.position {
-		return fault.New(fault.Connect, "save the mark", fmt.Errorf("%s has moved it meanwhile", holder), "")
+	var holder string
+	err = x.end.control.QueryRow(ctx, "SELECT holder FROM bascule.apply WHERE migration = $1 AND direction = $2 AND since <> $3::timestamptz",
+		x.migration, forward, x.since).Scan(&holder)
+	if err == nil {
+		return fault.New(fault.Connect, "save the mark", fmt.Errorf("%s has taken over", holder), "")
 	}
 	return gone("save the mark", errors.New("its row in bascule.apply is not there"))
 }
