@@ -30,8 +30,8 @@ func TestLanesKilled(t *testing.T) {
 			from, into := s.Database(t), d.Database(t)
 			ends := []string{"--source", from, "--target", into, "--spool", t.TempDir()}
 			s.Exec(t, from, "CREATE TABLE digits (n INT PRIMARY KEY)", "INSERT INTO digits VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)",
-				"CREATE TABLE item (id INT PRIMARY KEY AUTO_INCREMENT, code INT NOT NULL UNIQUE, n INT NOT NULL, note VARCHAR(80), KEY (n))",
-				"INSERT INTO item SELECT NULL, a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n, 0, 'an item' FROM digits a, digits b, digits c, digits d, digits e WHERE e.n < 4",
+				"CREATE TABLE item (id INT PRIMARY KEY AUTO_INCREMENT, code INT NOT NULL UNIQUE, n INT NOT NULL, note VARCHAR(80), big BIGINT UNSIGNED NOT NULL, KEY (n))",
+				"INSERT INTO item SELECT NULL, a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n, 0, 'an item', 18446744073709551615 - b.n FROM digits a, digits b, digits c, digits d, digits e WHERE e.n < 4",
 				"CREATE TABLE word (word VARCHAR(20) COLLATE utf8mb4_unicode_ci PRIMARY KEY, code INT NOT NULL, n INT NOT NULL, KEY (code))",
 				"INSERT INTO word SELECT CONCAT('w', code), code, 0 FROM item",
 				"CREATE TABLE event (id INT PRIMARY KEY AUTO_INCREMENT, code INT NOT NULL, KEY (code))")
@@ -127,11 +127,11 @@ func writeLane(ctx context.Context, db *sql.DB, draw *rand.Rand, low int) error 
 	of := fmt.Sprintf("code BETWEEN %d AND %d", low, high)
 	numbers := fmt.Sprintf("(SELECT a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n AS code FROM digits a, digits b, digits c, digits d, digits e) x WHERE %s", of)
 	for _, q := range [][]string{
-		{"DELETE FROM item WHERE " + of, "INSERT INTO item SELECT NULL, code, 0, 'has the code of one that went' FROM " + numbers},
+		{"DELETE FROM item WHERE " + of, "INSERT INTO item SELECT NULL, code, 0, 'has the code of one that went', 18446744073709551615 - code FROM " + numbers},
 		{"UPDATE item SET code = -1 - code WHERE " + of, fmt.Sprintf("UPDATE item SET code = %d + code WHERE code BETWEEN %d AND %d", low+high+1, -1-high, -1-low)},
 		{"UPDATE word SET word = IF(BINARY LEFT(word, 1) = 'w', UPPER(word), LOWER(word)), n = n + 1 WHERE " + of},
 		{"DELETE FROM word WHERE " + of, "INSERT INTO word SELECT CONCAT('W', code), code, 0 FROM " + numbers},
-		{"UPDATE item SET n = n + 1 WHERE " + of},
+		{"UPDATE item SET n = n + 1, big = big - code WHERE " + of},
 		{"INSERT INTO event SELECT NULL, code FROM " + numbers},
 		{"DELETE FROM event WHERE " + of},
 		{"UPDATE item SET note = CONCAT('n is ', n) WHERE " + of, "UPDATE word SET n = n + 1 WHERE " + of},
