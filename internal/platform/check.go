@@ -147,12 +147,13 @@ func (c *checker) things(path string, e *Environment) {
 	for i, h := range e.Hosts {
 		c.named(fmt.Sprintf("%s.hosts[%d].name", path, i), "host", h.Name, hosts)
 	}
-	for key, places := range map[string][]Place{"caches": e.Caches, "buckets": e.Buckets, "workloads": e.Workloads} {
+	for key, places := range map[string][]Place{"caches": e.Caches, "buckets": e.Buckets} {
 		seen := map[string]bool{}
 		for i, p := range places {
 			c.named(fmt.Sprintf("%s.%s[%d].name", path, key, i), strings.TrimSuffix(key, "s"), p.Name, seen)
 		}
 	}
+	c.workloads(path+".workloads", e)
 }
 
 // hooks looks that each stands for a step that a person or a command does.

@@ -70,8 +70,8 @@ type Environment struct {
 	Caches []Place `yaml:"caches,omitempty"`
 	// Buckets have their place here; nothing is done with them yet.
 	Buckets []Place `yaml:"buckets,omitempty"`
-	// Workloads are the manifests of an environment; the config of one says what people have decided about them, for bascule kube translate.
-	Workloads []Place `yaml:"workloads,omitempty"`
+	// Workloads are the manifests of an environment, for bascule kube and for the steps of rounds.
+	Workloads []Workload `yaml:"workloads,omitempty"`
 	// Hooks are commands in the place of a person, by the names of the manual, hook and traffic steps that they carry out.
 	Hooks map[string]Hook `yaml:"hooks,omitempty"`
 	// Watch lists what is looked at while the round runs. What does not hold is a breach.

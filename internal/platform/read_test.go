@@ -49,6 +49,9 @@ func platforms() *rapid.Generator[*Platform] {
 			for _, n := range rapid.SliceOfNDistinct(names(), 0, 2, rapid.ID[string]).Draw(t, "databases") {
 				e.Databases = append(e.Databases, Database{Name: n, Config: text("config"), Group: "g"})
 			}
+			if rapid.Bool().Draw(t, "has workloads") {
+				e.Workloads = []Workload{{Name: "w", From: []string{"a " + text("from"), text("other") + " b"}, Config: maybe("decisions"), Images: maybe("images"), Exists: []string{"Secret shop/db"}}}
+			}
 			if rapid.Bool().Draw(t, "has a hook") {
 				e.Hooks = map[string]Hook{"freeze": {Do: text("do"), Check: maybe("check"), Undo: maybe("undo"), Rehearse: maybe("rehearse"), Timeout: lasting().Draw(t, "timeout")}}
 			}
