@@ -166,6 +166,9 @@ type Step struct {
 	Kind string `yaml:"kind"`
 	// Each makes one step of it for every database: "database".
 	Each string `yaml:"each,omitempty"`
+	// Where says in which environments there is such a step: "workloads" in those whose workloads name a cluster, "no-workloads" in the others; without it in
+	// all.
+	Where string `yaml:"where,omitempty"`
 	// Needs are the steps that must be over before it starts.
 	Needs []string `yaml:"needs,omitempty"`
 	// Do is, for an automated step, the phase of bascule db; for a hook and for traffic, a command or an https URL; for a wait, such that holds when it is over;

@@ -101,6 +101,7 @@ var limited = []struct {
 	{"Step", "step", matches(namePattern)},
 	{"Step", "kind", oneOf(round.Kinds)},
 	{"Step", "each", oneOf([]string{eachDatabase})},
+	{"Step", "where", oneOf([]string{whereWorkloads, whereNone})},
 	{"Step", "criteria", oneOf([]string{round.CriteriaDatabases})},
 	{"Step", "weights", func(s *jsonschema.Schema) { between(1, 100)(s.Items) }},
 }

@@ -30,6 +30,9 @@ type Phase struct {
 	Changed []string
 }
 
+// Phases are the names of an environment's phases, in their order.
+func Phases() []string { return []string{standby, live} }
+
 // Is says whether a folder holds a tree.
 func Is(dir string) bool {
 	found, err := filepath.Glob(filepath.Join(dir, generated, "*", base))
@@ -72,7 +75,7 @@ func loaded(dir, environment string) ([]Phase, error) {
 		return nil, fault.New(fault.Resource, op, err, "")
 	}
 	var out []Phase
-	for _, name := range []string{standby, live} {
+	for _, name := range Phases() {
 		p := Phase{Environment: environment, Name: name, Aside: a.aside, Changed: changed(files)}
 		if p.Objects, err = a.phase(name); err != nil {
 			return nil, err
