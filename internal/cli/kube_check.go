@@ -217,7 +217,12 @@ func (a *app) views(dir, environment string) (out []check.View, environments []s
 			if !slices.Contains(environments, p.Environment) {
 				environments = append(environments, p.Environment)
 			}
+			var idle []check.Override
+			for _, o := range p.Idle {
+				idle = append(idle, check.Override(o))
+			}
 			out = append(out, check.View{
+				Idle: idle,
 				Name: p.Environment + " " + p.Name, Objects: p.Objects, Aside: p.Aside, Standby: p.Name == "standby", Changed: p.Changed,
 				NotApplied: p.NotApplied, Build: "kustomize build " + filepath.Join(dir, "overrides", p.Environment, p.Name),
 			})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/finding"
+	"github.com/bascule/bascule/internal/kube/check"
 	"github.com/bascule/bascule/internal/kube/decision"
 	"github.com/bascule/bascule/internal/kube/profile"
 	"github.com/bascule/bascule/internal/kube/translate"
@@ -76,6 +77,13 @@ func (a *app) translates(cmd *cobra.Command, t *translation) error {
 	files, err := gitops.Render(r)
 	if err != nil {
 		return err
+	}
+	idle, err := gitops.IdleOverrides(t.out, t.environment, files)
+	if err != nil {
+		return err
+	}
+	for _, o := range idle {
+		r.Findings = append(r.Findings, check.Override(o).Finding())
 	}
 	changes, err := gitops.Write(t.out, t.environment, files, t.dry)
 	if err != nil {

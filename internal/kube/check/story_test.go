@@ -121,7 +121,7 @@ func TestStories(t *testing.T) {
 		})
 	}
 	// Of the trees alone, which views_test.go tells.
-	shown["tree-changed"], shown["override-not-checked"] = true, true
+	shown["tree-changed"], shown["override-not-checked"], shown["override-without-object"] = true, true, true
 	documented := documentedCodes(t)
 	for code := range shown {
 		if !documented[code] && (!strings.HasPrefix(code, "missing-") || !documented["missing-KIND"]) {

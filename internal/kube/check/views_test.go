@@ -42,16 +42,18 @@ func TestViews(t *testing.T) {
 	shared := objects(t, claims)
 	extra := objects(t, "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: live, namespace: shop}\nspec: {storageClassName: gp3, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n")
 	in.Views = []check.View{
-		{Name: "preprod standby", Objects: shared, Standby: true, Changed: []string{"base/a.yaml"}},
+		{Name: "preprod standby", Objects: shared, Standby: true, Changed: []string{"base/a.yaml"}, Idle: []check.Override{{File: "overrides/all/web.yaml", Target: "kind: Job, name: web", Named: true}, {File: "overrides/all/web.yaml", Target: "kind: Job"}}},
 		{Name: "preprod live", Objects: slices.Concat(shared, extra), Changed: []string{"base/a.yaml"}, NotApplied: "overrides/a uses images", Build: "kustomize build overrides/preprod/live"},
 	}
 	r := checked(t, in)
 	want := `blocker missing-issuer: Certificate shop/tls (in.yaml:9; only in preprod live)
 blocker missing-storageclass: PersistentVolumeClaim shop/both (in.yaml:4)
 blocker missing-storageclass: PersistentVolumeClaim shop/live (in.yaml:4; only in preprod live)
+blocker override-without-object: overrides/all/web.yaml (overrides/all/web.yaml; only in preprod standby)
 blocker override-not-checked: preprod live (overrides; only in preprod live)
 warning not-checked: Certificate cert-manager.io/v1 ()
 warning tree-changed: base/a.yaml (base/a.yaml)
+warning override-without-object: overrides/all/web.yaml (overrides/all/web.yaml; only in preprod standby)
 `
 	var got strings.Builder
 	for line := range strings.Lines(told(r.Findings)) {
