@@ -3,16 +3,14 @@ package check_test
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"golang.org/x/tools/txtar"
-
 	"github.com/bascule/bascule/internal/finding"
 	"github.com/bascule/bascule/internal/kube/check"
 	"github.com/bascule/bascule/internal/kube/manifest"
+	"github.com/bascule/bascule/internal/kube/story"
 )
 
 func objects(t testing.TB, text string) []*manifest.Object {
@@ -85,25 +83,15 @@ func TestManyAreOne(t *testing.T) {
 // TestNothingIsTold: no finding of any story repeats what stands for a secret's value there.
 func TestNothingIsTold(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
 	n := 0
-	for _, file := range files {
-		archive, err := txtar.ParseFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		parts := map[string]string{}
-		for _, f := range archive.Files {
-			parts[f.Name] = string(f.Data)
-			if f.Name != "findings" {
-				n += strings.Count(strings.ToLower(string(f.Data)), "hunter")
+	for _, s := range story.All(t, "testdata/*.txtar") {
+		for name, text := range s.Parts {
+			if name != "findings" {
+				n += strings.Count(strings.ToLower(text), "hunter")
 			}
 		}
-		if said := told(checked(t, input(t, "1.36", parts)).Findings); strings.Contains(strings.ToLower(said), "hunter") {
-			t.Errorf("%s:\n%s", file, said)
+		if said := told(checked(t, input(t, "1.36", s.Parts)).Findings); strings.Contains(strings.ToLower(said), "hunter") {
+			t.Errorf("%s:\n%s", s.Name, said)
 		}
 	}
 	if n < 8 {
@@ -114,14 +102,7 @@ func TestNothingIsTold(t *testing.T) {
 // TestTwiceTheSame: a check says the same in the same order, whatever the goroutines do.
 func TestTwiceTheSame(t *testing.T) {
 	t.Parallel()
-	archive, err := txtar.ParseFile("testdata/missing.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
-	parts := map[string]string{}
-	for _, f := range archive.Files {
-		parts[f.Name] = string(f.Data)
-	}
+	parts := story.All(t, "testdata/missing.txtar")[0].Parts
 	first := told(checked(t, input(t, "1.36", parts)).Findings)
 	for range 20 {
 		if again := told(checked(t, input(t, "1.36", parts)).Findings); again != first {

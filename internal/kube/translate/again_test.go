@@ -2,33 +2,20 @@ package translate_test
 
 import (
 	"fmt"
-	"path/filepath"
 	"testing"
 
-	"golang.org/x/tools/txtar"
-
+	"github.com/bascule/bascule/internal/kube/story"
 	"github.com/bascule/bascule/internal/kube/translate"
 )
 
 // TestTranslatedAgain: of every story, so of every row, what the live side comes to is translated once more, by the same decisions, and stays as it is.
 func TestTranslatedAgain(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		archive, err := txtar.ParseFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		part := map[string]string{}
-		for _, f := range archive.Files {
-			part[f.Name] = string(f.Data)
-		}
+	for _, s := range story.All(t, "testdata/*.txtar") {
+		part := s.Parts
 		built := build(t, translated(t, part["in.yaml"], part["decisions.yaml"], part["images"]), "live")["live"]
 		r := translated(t, built, part["decisions.yaml"], part["images"])
 		say := func(rule *translate.Rule, object fmt.Stringer, what string) {
-			t.Errorf("%s: row %s changes %s again: %s", file, rule.ID, object, what)
+			t.Errorf("%s: row %s changes %s again: %s", s.Name, rule.ID, object, what)
 		}
 		for _, o := range r.Objects {
 			for _, op := range o.Ops {
