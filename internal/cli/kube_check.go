@@ -144,6 +144,9 @@ func (a *app) target(c *checking, environments []string) (string, error) {
 		version, err := versionOf(c.config)
 		return cmp.Or(c.version, version), err
 	}
+	if len(environments) == 0 {
+		return "", nil
+	}
 	p, err := a.described()
 	if err != nil || p == nil {
 		return "", err

@@ -19,16 +19,18 @@ import (
 // fileVariable is where a round tells its commands which file describes the platform.
 const fileVariable = "BASCULE_FILE"
 
-// platformFlag says where bascule.yaml is.
+// platformFlag says where bascule.yaml is: where the flag does, or else the round that runs the command.
 func (a *app) platformFlag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&a.file, "file", platformFile, "the `FILE` that describes the platform")
+	cmd.PreRun = func(cmd *cobra.Command, _ []string) {
+		if !cmd.Flags().Changed("file") {
+			a.file = cmp.Or(os.Getenv(fileVariable), platformFile)
+		}
+	}
 }
 
 // described reads bascule.yaml for a command that can do without it: there is none where nobody named one and none is here.
 func (a *app) described() (*platform.Platform, error) {
-	if a.file == platformFile {
-		a.file = cmp.Or(os.Getenv(fileVariable), platformFile)
-	}
 	if _, err := os.Stat(a.file); errors.Is(err, fs.ErrNotExist) && a.file == platformFile {
 		return nil, nil
 	}
