@@ -133,6 +133,8 @@ func TestRead(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(shop))
 	f.Add([]byte(shop + template))
+	f.Add([]byte(deployed))
+	f.Add([]byte(strings.ReplaceAll(deployed+template, "undo: nothing", "undo: nothing, where: workloads")))
 	f.Add([]byte("- &a [*a]\n"))
 	f.Add([]byte("a: &a {b: *a}\n<<: *a\n---\nx"))
 	if text, err := os.ReadFile(docs + "bascule.yaml.md"); err == nil {
