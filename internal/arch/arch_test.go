@@ -19,7 +19,7 @@ var layers = [][]string{
 	{"convert"},
 	{"mysql", "postgres", "snapshot", "follow", "verify", "cutover"},
 	{"migration"},
-	{"kube/parts"},
+	{"kube/parts", "kube/story"},
 	{"kube/crd", "kube/builtin", "kube/manifest", "kube/profile"},
 	{"kube/gateway", "kube/cluster", "kube/branch"},
 	{"kube/decision"},

@@ -1,12 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -14,11 +11,11 @@ import (
 
 	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/finding"
+	"github.com/bascule/bascule/internal/kube/check"
 	"github.com/bascule/bascule/internal/kube/decision"
 	"github.com/bascule/bascule/internal/kube/profile"
 	"github.com/bascule/bascule/internal/kube/translate"
 	gitops "github.com/bascule/bascule/internal/kube/tree"
-	"github.com/bascule/bascule/internal/platform"
 )
 
 // translation is the flags of kube translate.
@@ -38,11 +35,15 @@ generated/ the objects byte for byte, and a patch with its reason for each that 
 overrides/, once, what people change and GitOps applies. Prints what people must know: what means
 something else now, what has to be made, what nobody knows, what has no equivalent.
 
+What no flag says, bascule.yaml may say for the environment, under workloads: where its manifests
+are, where the tree is, and what people have decided.
+
 It writes whole trees or nothing, may be run again at any time, and changes no more than the source
 has changed. Values of secrets enter neither the tree nor the report.
 
 ` + exitCodesShort(ExitRefused, ExitConnect, ExitUnsupported, ExitResource, ExitData),
-		Example: `  bascule kube translate --from manifests/preprod --env preprod --out gitops
+		Example: `  bascule kube translate --env preprod
+  bascule kube translate --from manifests/preprod --env preprod --out gitops
   helm template shop charts/shop | bascule kube translate --from - --env preprod --out gitops --dry-run
   bascule kube translate --from cluster:old-preprod --env preprod --out gitops`,
 		Args: noArgs,
@@ -54,7 +55,7 @@ has changed. Values of secrets enter neither the tree nor the report.
 	f.StringVar(&t.out, "out", "", "the `DIR` of the tree")
 	f.StringVar(&t.config, "config", "", "`FILE` of decisions; without it, the one that bascule.yaml names for the environment's workloads")
 	f.StringVar(&t.images, "images", "", "`FILE` of verified copies of images: SOURCE DESTINATION sha256:DIGEST, one a line")
-	f.StringVar(&a.file, "file", platformFile, "the `FILE` that describes the platform")
+	a.platformFlag(cmd)
 	f.BoolVar(&t.dry, "dry-run", false, "say what would be written, and write nothing")
 	return cmd
 }
@@ -62,13 +63,11 @@ has changed. Values of secrets enter neither the tree nor the report.
 var environmentName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
 
 func (a *app) translates(cmd *cobra.Command, t *translation) error {
-	switch {
-	case len(t.from) == 0:
-		return usage(cmd, "read the command line", errors.New("--from names no manifests"))
-	case !environmentName.MatchString(t.environment):
-		return usage(cmd, "read the command line", fmt.Errorf("--env %q is no name: small letters, digits, dots, dashes and underscores", t.environment))
-	case t.out == "":
-		return usage(cmd, "read the command line", errors.New("--out names no folder"))
+	if err := environmentFlag(cmd, t.environment); err != nil {
+		return err
+	}
+	if err := a.complete(t); err != nil {
+		return err
 	}
 	in, err := a.translationInput(cmd.Context(), t)
 	if err != nil {
@@ -78,6 +77,13 @@ func (a *app) translates(cmd *cobra.Command, t *translation) error {
 	files, err := gitops.Render(r)
 	if err != nil {
 		return err
+	}
+	idle, err := gitops.IdleOverrides(t.out, t.environment, files)
+	if err != nil {
+		return err
+	}
+	for _, o := range idle {
+		r.Findings = append(r.Findings, check.Override(o).Finding())
 	}
 	changes, err := gitops.Write(t.out, t.environment, files, t.dry)
 	if err != nil {
@@ -90,15 +96,40 @@ func (a *app) translates(cmd *cobra.Command, t *translation) error {
 	return a.printTranslation(d)
 }
 
+// environmentFlag refuses what can be no environment's name.
+func environmentFlag(cmd *cobra.Command, name string) error {
+	if environmentName.MatchString(name) {
+		return nil
+	}
+	return usage(cmd, "read the command line", fmt.Errorf("--env %q is no name: small letters, digits, dots, dashes and underscores", name))
+}
+
+// complete takes from bascule.yaml what no flag has said.
+func (a *app) complete(t *translation) error {
+	if len(t.from) > 0 && t.out != "" && t.config != "" {
+		return nil
+	}
+	w, err := a.workloads(t.environment)
+	if err != nil {
+		return err
+	}
+	if len(t.from) == 0 {
+		t.from = w.From
+	}
+	t.images, t.out, t.config = cmp.Or(t.images, w.Images), cmp.Or(t.out, w.Out), cmp.Or(t.config, w.Config)
+	switch {
+	case len(t.from) == 0:
+		return a.unsaid(t.environment, "manifests", "--from", "from")
+	case t.out == "":
+		return a.unsaid(t.environment, "tree", "--out", "out")
+	}
+	return nil
+}
+
 // translationInput reads what a translation is made from.
 func (a *app) translationInput(ctx context.Context, t *translation) (*translate.Input, error) {
 	in := &translate.Input{Environment: t.environment, File: t.config}
 	var err error
-	if in.File == "" {
-		if in.File, err = a.decisionsFile(t.environment); err != nil {
-			return nil, err
-		}
-	}
 	if in.File == "" {
 		in.File = "the file that --config names"
 	} else if in.Decisions, err = decision.Read(in.File); err != nil {
@@ -119,40 +150,6 @@ func (a *app) translationInput(ctx context.Context, t *translation) (*translate.
 		return nil, fault.New(fault.Usage, "read the manifests", fmt.Errorf("there is no object in %s", strings.Join(t.from, ", ")), "name a folder of manifests with --from; an empty source would remove the whole tree")
 	}
 	return in, nil
-}
-
-// decisionsFile is the file that bascule.yaml names for an environment's workloads; none where there is no bascule.yaml, or no such file in it.
-func (a *app) decisionsFile(environment string) (string, error) {
-	if _, err := os.Stat(a.file); errors.Is(err, fs.ErrNotExist) && a.file == platformFile {
-		return "", nil
-	}
-	p, err := platform.Read(a.file)
-	if err != nil {
-		return "", err
-	}
-	var known []string
-	for _, e := range p.Environments {
-		known = append(known, e.Name)
-		if e.Name != environment {
-			continue
-		}
-		var named []string
-		for _, w := range e.Workloads {
-			if w.Config != "" {
-				named = append(named, w.Config)
-			}
-		}
-		switch {
-		case len(named) == 0:
-			return "", nil
-		case len(named) > 1:
-			return "", fault.New(fault.Usage, "find the decisions about "+environment, fmt.Errorf("%s names several: %s", a.file, strings.Join(named, ", ")), "name one of them with --config")
-		case filepath.IsAbs(named[0]):
-			return named[0], nil
-		}
-		return filepath.Join(filepath.Dir(a.file), named[0]), nil
-	}
-	return "", fault.New(fault.Usage, "find the environment "+environment, fmt.Errorf("%s has only: %s", a.file, strings.Join(known, ", ")), "name one of them with --env, or another file with --file")
 }
 
 // translateDoc is what a translation came to.

@@ -26,8 +26,29 @@ type View struct {
 	Standby bool
 	// NotApplied says why what people changed in it is not part of Objects; Build is the command that prints it with their changes.
 	NotApplied, Build string
+	// Idle are patches of people that change nothing.
+	Idle []Override
 	// Changed are files that should be as bascule wrote them, and are not.
 	Changed []string
+}
+
+// Override is a patch of people: the file where it stands, what it is for as it says it, and whether that is an object by its name.
+type Override struct {
+	File, Target string
+	Named        bool
+}
+
+// Finding says that a patch changes nothing.
+func (o Override) Finding() finding.Finding {
+	f := finding.Finding{
+		Code: "override-without-object", Kind: finding.Problem, Severity: finding.Blocker, Object: o.File, Evidence: []string{o.File}, Owner: operator,
+		What: "No object is what this patch is for (" + o.Target + "), so what people have changed by it is lost.",
+		Do:   "name the object that has taken the place of the one that it was for, or take the patch out",
+	}
+	if !o.Named {
+		f.Severity = finding.Warning
+	}
+	return f
 }
 
 // Input is what is checked, and by what.
@@ -187,6 +208,10 @@ func (r *run) view(v *View) []note {
 			code: "override-not-checked", severity: finding.Blocker, where: "overrides", object: v.Name, owner: operator,
 			what: "What people change in it is not checked, for its result is not known here: " + v.NotApplied + ".", do: v.Build + " | bascule kube check -",
 		})
+	}
+	for _, o := range v.Idle {
+		f := o.Finding()
+		w.notes = append(w.notes, note{code: f.Code, severity: f.Severity, where: o.File, object: f.Object, owner: f.Owner, what: f.What, do: f.Do})
 	}
 	for _, name := range v.Changed {
 		w.notes = append(w.notes, note{

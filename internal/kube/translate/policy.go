@@ -3,6 +3,7 @@ package translate
 import (
 	"fmt"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -139,8 +140,22 @@ func metadataServer(w *work) {
 		}
 		return map[string]any{"to": []any{map[string]any{"ipBlock": map[string]any{"cidr": ip}}}, "ports": list}
 	}
-	w.add("Workload Identity on Dataplane V2", to("169.254.169.254/32", 80, 8080), "spec", "egress")
-	w.add("Workload Identity with Calico", to("169.254.169.252/32", 987, 988), "spec", "egress")
+	changed := false
+	for _, way := range []struct {
+		why  string
+		rule map[string]any
+	}{
+		{"Workload Identity on Dataplane V2", to("169.254.169.254/32", 80, 8080)},
+		{"Workload Identity with Calico", to("169.254.169.252/32", 987, 988)},
+	} {
+		if !slices.ContainsFunc(w.list("spec", "egress"), func(e any) bool { return reflect.DeepEqual(e, way.rule) }) {
+			w.add(way.why, way.rule, "spec", "egress")
+			changed = true
+		}
+	}
+	if !changed {
+		return // it was translated before
+	}
 	w.note("It limits egress, and would cut pods from the metadata server, which looks like an authentication that times out; so that is allowed.", "remove the one of the two that the cluster's data plane does not use, in overrides/")
 }
 

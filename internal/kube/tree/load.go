@@ -26,9 +26,14 @@ type Phase struct {
 	Aside []manifest.Aside
 	// NotApplied says why what people have written for the phase could not be put on top; the objects are then without it.
 	NotApplied string
+	// Idle are patches of the phase that change nothing.
+	Idle []Idle
 	// Changed are files below generated/ENVIRONMENT that are not as bascule has written them.
 	Changed []string
 }
+
+// Phases are the names of an environment's phases, in their order.
+func Phases() []string { return []string{standby, live} }
 
 // Is says whether a folder holds a tree.
 func Is(dir string) bool {
@@ -63,22 +68,30 @@ func loaded(dir, environment string) ([]Phase, error) {
 	if err != nil {
 		return nil, fault.New(fault.Resource, op, err, "")
 	}
-	a := &assembly{files: files, prefix: path.Join(generated, environment)}
-	if err := a.whole(); err != nil {
-		return nil, err
-	}
 	written, err := read(filepath.Join(dir, overrides))
 	if err != nil {
 		return nil, fault.New(fault.Resource, op, err, "")
 	}
+	return phases(environment, files, written)
+}
+
+// phases puts the phases of an environment together, from its files and from all that people have written.
+func phases(environment string, files, written Files) ([]Phase, error) {
+	a := &assembly{files: files, prefix: path.Join(generated, environment)}
+	if err := a.whole(); err != nil {
+		return nil, err
+	}
 	var out []Phase
-	for _, name := range []string{standby, live} {
-		p := Phase{Environment: environment, Name: name, Aside: a.aside, Changed: changed(files)}
-		if p.Objects, err = a.phase(name); err != nil {
+	var people []*kustomized
+	for _, name := range Phases() {
+		objects, err := a.phase(name)
+		if err != nil {
 			return nil, err
 		}
+		p := Phase{Environment: environment, Name: name, Objects: objects, Aside: a.aside, Changed: changed(files)}
+		k := &kustomized{people: written, generated: path.Join(generated, environment, name), objects: slices.Clone(p.Objects), met: map[Idle]int{}}
+		people = append(people, k)
 		if !ours(environment, name, written) {
-			k := &kustomized{people: written, generated: path.Join(generated, environment, name), objects: slices.Clone(p.Objects)}
 			if err := k.folder(path.Join(overrides, environment, name)); err != nil {
 				p.NotApplied = err.Error()
 			} else {
@@ -87,6 +100,7 @@ func loaded(dir, environment string) ([]Phase, error) {
 		}
 		out = append(out, p)
 	}
+	idle(out, people)
 	return out, nil
 }
 

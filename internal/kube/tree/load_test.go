@@ -8,11 +8,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 
 	"github.com/bascule/bascule/internal/kube/manifest"
+	"github.com/bascule/bascule/internal/kube/story"
 	"github.com/bascule/bascule/internal/kube/tree"
 )
 
@@ -76,27 +76,19 @@ func loaded(t *testing.T, dir string, compared ...string) map[string]tree.Phase 
 // TestLoadIsWhatKustomizeBuilds translates the source of every story of the rules, and reads the trees.
 func TestLoadIsWhatKustomizeBuilds(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("../translate/testdata/*.txtar")
-	if err != nil || len(files) < 50 {
-		t.Fatal(len(files), err)
+	stories := story.All(t, "../translate/testdata/*.txtar")
+	if len(stories) < 50 {
+		t.Fatal(len(stories))
 	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+	for _, s := range stories {
+		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
-			archive, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, f := range archive.Files {
-				if f.Name == "in.yaml" {
-					dir := t.TempDir()
-					write(t, dir, render(t, string(f.Data)))
-					if strings.HasPrefix(filepath.Base(file), "phase-") {
-						loaded(t, dir)
-					} else {
-						loaded(t, dir, "live") // of standby the stories of phases have it all
-					}
-				}
+			dir := t.TempDir()
+			write(t, dir, render(t, s.Parts["in.yaml"]))
+			if strings.HasPrefix(s.Name, "phase-") {
+				loaded(t, dir)
+			} else {
+				loaded(t, dir, "live") // of standby the stories of phases have it all
 			}
 		})
 	}

@@ -30,6 +30,9 @@ type kustomized struct {
 	generated string
 	objects   []*manifest.Object
 	nested    int
+	// met counts for each patch with a target the objects that it selects; absent are those that name an object which is not there.
+	met    map[Idle]int
+	absent []Idle
 }
 
 // folder does what the kustomization of a folder says, a path in the tree.
@@ -68,8 +71,9 @@ func (k *kustomized) folder(dir string) error {
 		}
 	}
 	for _, p := range l.Patches {
-		text := []byte(p.Patch)
+		text, file := []byte(p.Patch), name
 		if p.Path != "" {
+			file = path.Join(dir, p.Path)
 			var ok bool
 			if text, ok = k.people[strings.TrimPrefix(path.Join(dir, p.Path), overrides+"/")]; !ok {
 				return fmt.Errorf("%s names %q, which is not in overrides", name, p.Path)
@@ -78,7 +82,7 @@ func (k *kustomized) folder(dir string) error {
 		if len(p.Options) > 0 {
 			return fmt.Errorf("%s uses options of patches", name)
 		}
-		if err := k.patch(text, p.Target); err != nil {
+		if err := k.patch(text, file, p.Target); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -134,10 +138,19 @@ func spaceOf(o *manifest.Object) string {
 }
 
 // patch applies a JSON Patch, or a strategic merge patch, to what it is for.
-func (k *kustomized) patch(text []byte, target map[string]string) error {
+func (k *kustomized) patch(text []byte, file string, target map[string]string) error {
 	selected, err := selector(target)
 	if err != nil {
 		return err
+	}
+	if target != nil {
+		n := 0
+		for _, o := range k.objects {
+			if selected(o) {
+				n++
+			}
+		}
+		k.met[targeted(file, target)] += n
 	}
 	var ops []step
 	if yaml.Unmarshal(text, &ops) == nil {
@@ -162,7 +175,7 @@ func (k *kustomized) patch(text []byte, target map[string]string) error {
 		if len(bytes.TrimSpace(doc)) == 0 {
 			continue
 		}
-		if err := k.merge(doc, target, selected); err != nil {
+		if err := k.merge(doc, file, target, selected); err != nil {
 			return err
 		}
 	}
@@ -171,7 +184,7 @@ func (k *kustomized) patch(text []byte, target map[string]string) error {
 }
 
 // merge applies one strategic merge patch: to what it names, or to what a target selects.
-func (k *kustomized) merge(text []byte, target map[string]string, selected func(*manifest.Object) bool) error {
+func (k *kustomized) merge(text []byte, file string, target map[string]string, selected func(*manifest.Object) bool) error {
 	patch, err := yaml.Parse(string(text))
 	if err != nil {
 		return err
@@ -186,6 +199,7 @@ func (k *kustomized) merge(text []byte, target map[string]string, selected func(
 		}
 		i := k.find(set.Objects[0])
 		if i < 0 {
+			k.absent = append(k.absent, Idle{File: file, Target: set.Objects[0].String(), Named: true})
 			return fmt.Errorf("a patch for %s, which is not there", set.Objects[0])
 		}
 		return k.merged(i, patch)
