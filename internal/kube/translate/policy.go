@@ -8,26 +8,14 @@ import (
 	"strings"
 )
 
-// policies are the rows about what is watched and what is allowed.
+// policies are the rows about what is allowed.
 func policies() []Rule {
 	return []Rule{
-		{ID: "monitor-prometheus", Source: "ServiceMonitor, PodMonitor, Probe, PrometheusRule", Target: "unchanged, with the Prometheus that reads them; or Managed Prometheus", Verdict: Mechanical, Kinds: []string{"ServiceMonitor", "PodMonitor", "Probe", "PrometheusRule"}, Apply: monitors},
 		{ID: "policy-calico", Source: "policies of projectcalico.org", Target: "NetworkPolicy, CiliumClusterwideNetworkPolicy, FQDNNetworkPolicy", Verdict: None, Apply: calico},
 		{ID: "policy-vpc", Source: "SecurityGroupPolicy, ENIConfig", Target: "NetworkPolicy, firewall rules, secondary ranges", Verdict: None, Kinds: []string{"SecurityGroupPolicy", "ENIConfig", "CNINode"}, Apply: vpc},
 		{ID: "policy-network-ranges", Source: "NetworkPolicy with address ranges of the VPC", Target: "the ranges that networks names", Verdict: Changed, Kinds: []string{"NetworkPolicy"}, Apply: ranges},
 		{ID: "policy-metadata", Source: "NetworkPolicy that limits egress", Target: "with the metadata server, which Workload Identity needs", Verdict: Changed, Kinds: []string{"NetworkPolicy"}, Apply: metadataServer},
 	}
-}
-
-func monitors(w *work) {
-	if w.Group != "monitoring.coreos.com" {
-		return
-	}
-	to := "PodMonitoring"
-	if w.Kind == "PrometheusRule" {
-		to = "Rules"
-	}
-	w.better("It stays as it is, for the Prometheus that reads it. Managed Prometheus would read "+to+" of monitoring.googleapis.com/v1, without a server to look after.", "once moved: "+to+" selects pods, not services, and has no relabeling of targets")
 }
 
 func calico(w *work) {

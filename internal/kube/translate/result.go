@@ -34,6 +34,8 @@ type Input struct {
 	proxied, awaited bool
 	// balancers are the load balancers of the Ingresses.
 	balancers *balancers
+	// watchers are what becomes of monitors and rules.
+	watchers *watchers
 	// harmonise is what was decided about differences between regions, by the object.
 	harmonise map[string][]*decision.Difference
 }
@@ -109,7 +111,8 @@ func translateBy(in Input, topics []Topic, still []Rule) *Result {
 		in.Decisions = &decision.Decisions{}
 	}
 	in.learn()
-	in.balancers = in.balance()
+	objects, own := in.harmonisedObjects()
+	in.balancers, in.watchers = in.balance(objects, own), in.watch(objects, own)
 	out := &Result{Verdicts: map[Verdict]int{}}
 	var rules []*Rule
 	for _, t := range topics {

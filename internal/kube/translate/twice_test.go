@@ -27,7 +27,7 @@ func TestNothingRunsTwice(t *testing.T) {
 			if f.Name != "in.yaml" {
 				continue
 			}
-			built := build(t, translated(t, string(f.Data), "project: shop\ndns-owner: new\n", ""), "live", "standby")
+			built := build(t, translated(t, string(f.Data), "project: shop\ndns-owner: new\nmonitoring: managed\n", ""), "live", "standby")
 			without += len(twice(t, built["live"]))
 			if still := twice(t, built["standby"]); len(still) > 0 {
 				t.Errorf("%s: in standby there act %s", file, strings.Join(still, ", "))
@@ -75,6 +75,8 @@ func acts(o *manifest.Object) bool {
 		return notes["autoscaling.keda.sh/paused"] != "true"
 	case "Issuer", "ClusterIssuer":
 		return spec["acme"] != nil
+	case "Rules", "ClusterRules":
+		return strings.Contains(string(o.Text), "alert:")
 	case "Ingress":
 		return notes["external-dns.alpha.kubernetes.io/controller"] == nil
 	case "Service":

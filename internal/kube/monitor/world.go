@@ -1,0 +1,123 @@
+package monitor
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/bascule/bascule/internal/kube/manifest"
+)
+
+// group is the API of the Prometheus operator.
+const group = "monitoring.coreos.com"
+
+// kinds are those of the operator that are translated.
+var kinds = []string{"ServiceMonitor", "PodMonitor", "Probe", "PrometheusRule"}
+
+// world is what monitors refer to.
+type world struct {
+	services   map[string][]*manifest.Object // by namespace, in the order of their names
+	pods       map[string][]pod
+	configMaps map[string]*manifest.Object // by namespace/name
+	// interval and evaluation are how often Prometheus scrapes and evaluates where nothing else is said.
+	interval, evaluation string
+	taken                map[string]bool // identities of what has been made
+}
+
+// pod is what a workload says of its pods.
+type pod struct {
+	labels map[string]string
+	ports  []port
+}
+
+type port struct {
+	name   string
+	number int64
+}
+
+// usual is how often the operator lets Prometheus scrape and evaluate where it is not told.
+const usual = "30s"
+
+func look(objects []*manifest.Object) *world {
+	w := &world{services: map[string][]*manifest.Object{}, pods: map[string][]pod{}, configMaps: map[string]*manifest.Object{}, taken: map[string]bool{}}
+	var intervals, evaluations []string
+	for _, o := range objects {
+		switch {
+		case o.Kind == "Service" && o.Group == "":
+			w.services[o.Namespace] = append(w.services[o.Namespace], o)
+		case o.Kind == "ConfigMap" && o.Group == "":
+			w.configMaps[o.Namespace+"/"+o.Name] = o
+		case o.Group == group && (o.Kind == "Prometheus" || o.Kind == "PrometheusAgent"):
+			intervals = append(intervals, cmp.Or(str(o.Value, "spec", "scrapeInterval"), usual))
+			evaluations = append(evaluations, cmp.Or(str(o.Value, "spec", "evaluationInterval"), usual))
+		}
+		for _, spec := range podSpecs(o) {
+			w.pods[o.Namespace] = append(w.pods[o.Namespace], spec)
+		}
+	}
+	for _, list := range w.services {
+		slices.SortFunc(list, func(a, b *manifest.Object) int { return cmp.Compare(a.Name, b.Name) })
+	}
+	w.interval, w.evaluation = only(intervals), only(evaluations)
+	return w
+}
+
+// only returns what all say, and otherwise what is usual.
+func only(all []string) string {
+	if len(slices.Compact(slices.Clone(all))) == 1 {
+		return all[0]
+	}
+	return usual
+}
+
+// podSpecs are the pods that an object specifies: its own, those of its template, those of the job that it starts.
+func podSpecs(o *manifest.Object) []pod {
+	var out []pod
+	for _, path := range [][]string{{}, {"spec", "template"}, {"spec", "jobTemplate", "spec", "template"}} {
+		containers := list(o.Value, append(slices.Clone(path), "spec", "containers")...)
+		if len(containers) == 0 {
+			continue
+		}
+		p := pod{labels: labelsOf(o.Value, append(slices.Clone(path), "metadata", "labels")...)}
+		for _, c := range containers {
+			for _, x := range list(c, "ports") {
+				number, _ := at(x, "containerPort").(int64)
+				p.ports = append(p.ports, port{str(x, "name"), number})
+			}
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// named returns the name by which all pods that labels select know a port, so that series keep the name of their container; nothing where they do not agree.
+func (w *world) named(namespace string, selector map[string]any, number int64) string {
+	name, some := "", false
+	for _, p := range w.pods[namespace] {
+		if !selects(selector, p.labels) {
+			continue
+		}
+		has := ""
+		for _, x := range p.ports {
+			if x.number == number {
+				has = x.name
+			}
+		}
+		if has == "" || some && has != name {
+			return ""
+		}
+		name, some = has, true
+	}
+	return name
+}
+
+// namespaces are those that have Services or pods.
+func (w *world) namespaces() []string {
+	all := map[string]bool{}
+	for n := range w.services {
+		all[n] = true
+	}
+	for n := range w.pods {
+		all[n] = true
+	}
+	return sorted(all)
+}
