@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bascule/bascule/internal/finding"
+	"github.com/bascule/bascule/internal/kube/calico"
 	"github.com/bascule/bascule/internal/kube/decision"
 	"github.com/bascule/bascule/internal/kube/manifest"
 	"github.com/bascule/bascule/internal/kube/parts"
@@ -36,6 +37,8 @@ type Input struct {
 	balancers *balancers
 	// watchers are what becomes of monitors and rules.
 	watchers *watchers
+	// fences are what becomes of policies of Calico.
+	fences map[*manifest.Object]*calico.Outcome
 	// harmonise is what was decided about differences between regions, by the object.
 	harmonise map[string][]*decision.Difference
 }
@@ -113,6 +116,7 @@ func translateBy(in Input, topics []Topic, still []Rule) *Result {
 	in.learn()
 	objects, own := in.harmonisedObjects()
 	in.balancers, in.watchers = in.balance(objects, own), in.watch(objects, own)
+	in.fences = in.fence(objects, own)
 	out := &Result{Verdicts: map[Verdict]int{}}
 	var rules []*Rule
 	for _, t := range topics {
