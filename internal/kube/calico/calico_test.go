@@ -78,7 +78,7 @@ func TestSelectors(t *testing.T) {
 		"pcns.env starts with 'y'":                                                   "",
 		"projectcalico.org/orchestrator == 'k8s'":                                    "map[]",
 		"a == 'x' || (b == 'y' || !has(c)) && all()":                                 "map[matchLabels:map[a:x]] | map[matchLabels:map[b:y]] | map[matchExpressions:[map[key:c operator:DoesNotExist]]]",
-		"(a == 'x' && b == 'x') || (a == 'y' && b == 'y')": "map[matchLabels:map[a:x b:x]] | map[matchLabels:map[a:y b:y]]",
+		"(a == 'x' && b == 'x') || (a == 'y' && b == 'y')":                           "map[matchLabels:map[a:x b:x]] | map[matchLabels:map[a:y b:y]]",
 		"in == 'x' && not in {'x'}":                                                  "map[matchLabels:map[in:x not:x]]",
 		"hasty == 'x' && all == 'y'":                                                 "map[matchLabels:map[all:y hasty:x]]",
 		"(a == 'x' || a == 'y') && (a == 'y' || a == 'z')":                           "map[matchLabels:map[a:y]]",
@@ -238,6 +238,17 @@ func TestCluster(t *testing.T) {
 	}
 	if len(o.Blocks) != 1 || !strings.Contains(o.Blocks[0].What, "the namespaces c depends on their labels") {
 		t.Error(o.Blocks)
+	}
+}
+
+// TestMetadata: pods are kept from the metadata server of AWS, and need that of GKE.
+func TestMetadata(t *testing.T) {
+	o := only(t, global("order: 10, selector: \"app != 'kube2iam'\", types: [Egress], egress: [{action: Deny, destination: {nets: [169.254.169.254/32]}}, {action: Allow}]"))
+	if len(o.Blocks) > 0 || len(o.Objects) != 2 || !strings.Contains(fmt.Sprint(o.Notes), "metadata server of AWS") {
+		t.Errorf("%+v", o)
+	}
+	if got := fmt.Sprint(o.Objects[0]["spec"].(map[string]any)["egress"]); got != "[map[]]" {
+		t.Error(got)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,7 +30,7 @@ type policy struct {
 // A rule of a policy.
 type rule struct {
 	path   []string
-	action string // Allow, Deny, Log, Pass
+	action string // Allow, Deny, Log, Pass; Metadata for a Deny of the metadata server, which is not kept
 	traffic
 	// strange says what of it has no counterpart. Such an Allow is left out; such a Deny may be about anything.
 	strange string
@@ -145,10 +146,17 @@ func (p *policy) readRules(w *world, spec map[string]any, direction string) []*r
 		if r.action != "Log" && r.strange == "" {
 			r.read(w, p, m, direction)
 		}
+		if r.action == "Deny" && r.strange == "" && r.own == nil && slices.Equal(r.peer.nets, metadata) {
+			r.action = "Metadata"
+		}
 		out = append(out, r)
 	}
 	return out
 }
+
+// metadata is where a node's metadata server answers. On AWS it gave pods the role of their node, so policies kept them from it; on GKE it gives each pod its own
+// identity, and nothing of the node, and without it a pod has none.
+var metadata = []netip.Prefix{netip.MustParsePrefix("169.254.169.254/32")}
 
 // word writes the first letter large, for older versions wrote it small.
 func word(s string) string {

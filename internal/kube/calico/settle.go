@@ -54,6 +54,8 @@ func (p *policy) unlike(r *rule) {
 	switch {
 	case r.action == "Log":
 		p.note(r.path, "It logs traffic; NetworkPolicies do not.", "turn on network policy logging of the cluster: a NetworkLogging object")
+	case r.action == "Metadata":
+		p.note(r.path, "It kept pods from the metadata server of AWS, which gave them the role of their node. On GKE that address gives each pod its own identity and nothing of the node's, so they are not kept from it.", "")
 	case r.action == "Pass":
 		p.block(r.path, "A rule passes traffic on to the next tier ("+pick(r.strange != "", r.strange, "Pass")+"). NetworkPolicies have no tiers, so what it let through is cut.", rewrite)
 	case r.action == "Allow" && r.icmp:
