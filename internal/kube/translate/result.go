@@ -39,6 +39,8 @@ type Input struct {
 	watchers *watchers
 	// fences are what becomes of policies of Calico.
 	fences map[*manifest.Object]*calico.Outcome
+	// classes are the SecretProviderClasses of AWS, by namespace and name.
+	classes map[objectKey]*class
 	// harmonise is what was decided about differences between regions, by the object.
 	harmonise map[string][]*decision.Difference
 }
@@ -116,7 +118,7 @@ func translateBy(in Input, topics []Topic, still []Rule) *Result {
 	in.learn()
 	objects, own := in.harmonisedObjects()
 	in.balancers, in.watchers = in.balance(objects, own), in.watch(objects, own)
-	in.fences = in.fence(objects, own)
+	in.fences, in.classes = in.fence(objects, own), in.readClasses(objects)
 	out := &Result{Verdicts: map[Verdict]int{}}
 	var rules []*Rule
 	for _, t := range topics {
