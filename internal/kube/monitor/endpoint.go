@@ -56,9 +56,9 @@ func (m *making) endpoint(spec map[string]any, e *endpoint) {
 		m.note(e.path, "honorLabels: a label namespace, job or instance of its metrics is called exported_namespace, exported_job, exported_instance from now on; pod, container and others stay its own.",
 			"for kube-state-metrics turn on the cluster's own kube state metrics, or write a ClusterPodMonitoring with targetLabels.metadata: [] into overrides/")
 	}
-	for k, usual := range map[string]bool{"honorTimestamps": true, "followRedirects": true, "enableHttp2": true} {
-		if x, there := e.spec[k].(bool); there && x != usual {
-			m.note(append(slices.Clone(e.path), k), fmt.Sprintf("%s: %t has no counterpart in Managed Prometheus, and is lost.", k, x), "")
+	for _, k := range []string{"honorTimestamps", "followRedirects", "enableHttp2"} {
+		if e.spec[k] == false {
+			m.note(append(slices.Clone(e.path), k), k+": false has no counterpart in Managed Prometheus, and is lost.", "")
 		}
 	}
 	for _, k := range texts(spec, "podTargetLabels") {

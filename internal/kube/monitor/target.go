@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/bascule/bascule/internal/kube/manifest"
 )
 
 // mostEndpoints is how many endpoints a PodMonitoring takes (its definition).
@@ -45,14 +43,7 @@ func (e *endpoint) written() map[string]any {
 func (m *making) serviceMonitor() {
 	spec := dict(m.o.Value, "spec")
 	selector := dict(spec, "selector")
-	var found []*manifest.Object
-	for _, n := range m.within(spec) {
-		for _, s := range m.services[n] {
-			if selects(selector, labelsOf(s.Value, "metadata", "labels")) {
-				found = append(found, s)
-			}
-		}
-	}
+	found := m.selected(m.within(spec), selector)
 	if len(found) == 0 {
 		m.block([]string{"spec", "selector"}, "None of the Services at hand has its labels, so nobody can tell which pods are meant.", "add its Services to the source, or write a PodMonitoring for its pods into overrides/")
 		return
@@ -65,7 +56,7 @@ func (m *making) serviceMonitor() {
 		"write a PodMonitoring for what comes later; look for service= and endpoint= on dashboards")
 }
 
-func (m *making) service(spec map[string]any, s *manifest.Object) {
+func (m *making) service(spec map[string]any, s *service) {
 	selector := dict(s.Value, "spec", "selector")
 	if len(selector) == 0 {
 		m.block([]string{"spec", "selector"}, "Service "+s.Namespace+"/"+s.Name+" selects no pods: its endpoints are made by hand, or it is a name of something outside.",
@@ -73,9 +64,8 @@ func (m *making) service(spec map[string]any, s *manifest.Object) {
 		return
 	}
 	pods := map[string]any{"matchLabels": maps.Clone(selector)}
-	labels := labelsOf(s.Value, "metadata", "labels")
 	job := s.Name
-	if v := labels[str(spec, "jobLabel")]; v != "" {
+	if v := s.labels[str(spec, "jobLabel")]; v != "" {
 		job = v
 	}
 	var all []*endpoint
@@ -89,7 +79,7 @@ func (m *making) service(spec map[string]any, s *manifest.Object) {
 	}
 	m.monitoring(spec, all, s.Namespace, job, pods, func(e *endpoint) {
 		for _, k := range texts(spec, "targetLabels") {
-			if v := labels[k]; v != "" {
+			if v := s.labels[k]; v != "" {
 				m.constant(e, append(slices.Clone(e.path[:1]), "targetLabels"), labelName(k), v)
 			}
 		}
@@ -102,7 +92,7 @@ type servicePort struct {
 }
 
 // servicePorts are the container's ports that an endpoint of a Service leads to: one by its name, one of the pods directly, or all of them.
-func (m *making) servicePorts(e any, s *manifest.Object, path []string) []servicePort {
+func (m *making) servicePorts(e any, s *service, path []string) []servicePort {
 	if t := at(e, "targetPort"); t != nil && str(e, "port") == "" {
 		return []servicePort{{target: t}}
 	}
@@ -139,7 +129,7 @@ func (m *making) preferName(namespace string, pods map[string]any, target any) a
 }
 
 // serviceMeta are the labels by which Prometheus knows a target of a Service before relabeling, as far as they are the same for all its pods.
-func serviceMeta(s *manifest.Object, port string) map[string]string {
+func serviceMeta(s *service, port string) map[string]string {
 	known := map[string]string{
 		"__meta_kubernetes_namespace": s.Namespace, "__meta_kubernetes_service_name": s.Name, "__meta_kubernetes_endpoints_name": s.Name,
 		"__meta_kubernetes_endpoint_port_name": port, "__meta_kubernetes_endpointslice_port_name": port,
@@ -199,7 +189,7 @@ func (m *making) podPort(e any, namespace string, selector map[string]any) any {
 	return m.preferName(namespace, selector, at(e, "targetPort"))
 }
 
-// within are the namespaces that a monitor looks at.
+// within are the namespaces that a monitor looks at, in order.
 func (m *making) within(spec map[string]any) []string {
 	switch names := texts(spec, "namespaceSelector", "matchNames"); {
 	case at(spec, "namespaceSelector", "any") == true:

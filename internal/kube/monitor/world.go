@@ -15,12 +15,19 @@ var kinds = []string{"ServiceMonitor", "PodMonitor", "Probe", "PrometheusRule"}
 
 // world is what monitors refer to.
 type world struct {
-	services   map[string][]*manifest.Object // by namespace, in the order of their names
+	services   map[string][]*service // by namespace, in the order of their names
+	labelled   map[string][]*service // by key=value of each of their labels, in the order of their namespaces and names
 	pods       map[string][]pod
 	configMaps map[string]*manifest.Object // by namespace/name
 	// interval and evaluation are how often Prometheus scrapes and evaluates where nothing else is said.
 	interval, evaluation string
 	taken                map[string]bool // identities of what has been made
+}
+
+// service is a Service and its labels.
+type service struct {
+	*manifest.Object
+	labels map[string]string
 }
 
 // pod is what a workload says of its pods.
@@ -38,12 +45,12 @@ type port struct {
 const usual = "30s"
 
 func look(objects []*manifest.Object) *world {
-	w := &world{services: map[string][]*manifest.Object{}, pods: map[string][]pod{}, configMaps: map[string]*manifest.Object{}, taken: map[string]bool{}}
+	w := &world{services: map[string][]*service{}, labelled: map[string][]*service{}, pods: map[string][]pod{}, configMaps: map[string]*manifest.Object{}, taken: map[string]bool{}}
 	var intervals, evaluations []string
 	for _, o := range objects {
 		switch {
 		case o.Kind == "Service" && o.Group == "":
-			w.services[o.Namespace] = append(w.services[o.Namespace], o)
+			w.services[o.Namespace] = append(w.services[o.Namespace], &service{o, labelsOf(o.Value, "metadata", "labels")})
 		case o.Kind == "ConfigMap" && o.Group == "":
 			w.configMaps[o.Namespace+"/"+o.Name] = o
 		case o.Group == group && (o.Kind == "Prometheus" || o.Kind == "PrometheusAgent"):
@@ -54,8 +61,13 @@ func look(objects []*manifest.Object) *world {
 			w.pods[o.Namespace] = append(w.pods[o.Namespace], spec)
 		}
 	}
-	for _, list := range w.services {
-		slices.SortFunc(list, func(a, b *manifest.Object) int { return cmp.Compare(a.Name, b.Name) })
+	for _, n := range sorted(w.services) {
+		slices.SortStableFunc(w.services[n], func(a, b *service) int { return cmp.Compare(a.Name, b.Name) })
+		for _, s := range w.services[n] {
+			for k, v := range s.labels {
+				w.labelled[k+"="+v] = append(w.labelled[k+"="+v], s)
+			}
+		}
 	}
 	w.interval, w.evaluation = only(intervals), only(evaluations)
 	return w
@@ -85,6 +97,26 @@ func podSpecs(o *manifest.Object) []pod {
 			}
 		}
 		out = append(out, p)
+	}
+	return out
+}
+
+// selected are the Services in some namespaces that a selector takes, in the order of their namespaces and names.
+func (w *world) selected(namespaces []string, selector map[string]any) []*service {
+	var among []*service
+	if want := labelsOf(selector, "matchLabels"); len(want) > 0 {
+		k := sorted(want)[0]
+		among = w.labelled[k+"="+want[k]]
+	} else {
+		for _, n := range namespaces {
+			among = append(among, w.services[n]...)
+		}
+	}
+	var out []*service
+	for _, s := range among {
+		if _, in := slices.BinarySearch(namespaces, s.Namespace); in && selects(selector, s.labels) {
+			out = append(out, s)
+		}
 	}
 	return out
 }
