@@ -56,8 +56,9 @@ func (s *selector) formula(not bool, mean meaning) (formula, error) {
 			return all(parts...)
 		}
 		return either(parts...)
+	default:
+		return s.literal(not, mean)
 	}
-	return s.literal(not, mean)
 }
 
 func constant(is bool) formula {
@@ -78,6 +79,7 @@ func (s *selector) literal(not bool, mean meaning) (formula, error) {
 			return constant(!not), nil
 		case no:
 			return constant(not), nil
+		case maybe:
 		}
 		return nil, fmt.Errorf("nobody knows the label %s here", s.key)
 	}

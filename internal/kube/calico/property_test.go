@@ -143,9 +143,9 @@ func randomRule(rng *rand.Rand, policyNamespace, direction string) modelRule {
 		own = append(own, "selector: "+fmt.Sprintf("%q", s.text))
 		also(func(e, _ *entity, _ packet) bool { return s.is(labelsWithPlace(e)) })
 	}
-	from, to := other, append(own, receiver...)
+	from, to := other, slices.Concat(own, receiver)
 	if direction == "Egress" {
-		from, to = own, append(other, receiver...)
+		from, to = own, slices.Concat(other, receiver)
 	}
 	return modelRule{action, "{" + text + ", source: {" + strings.Join(from, ", ") + "}, destination: {" + strings.Join(to, ", ") + "}}", is}
 }

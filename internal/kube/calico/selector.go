@@ -253,7 +253,12 @@ func (s *selector) holds(lookup func(key string) (string, truth), global bool) t
 			return slices.Min(all)
 		}
 		return slices.Max(all)
+	default:
+		return s.compared(lookup)
 	}
+}
+
+func (s *selector) compared(lookup func(key string) (string, truth)) truth {
 	value, there := lookup(s.key)
 	if there != yes || s.op == opHas {
 		return there

@@ -84,6 +84,7 @@ func (w *world) place(p *policy) {
 		switch p.applies(n) {
 		case yes:
 			w.write(p, n)
+		case no:
 		case maybe:
 			unknown = append(unknown, n.name)
 		}

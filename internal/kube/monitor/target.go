@@ -193,7 +193,7 @@ func (m *making) podPort(e any, namespace string, selector map[string]any) any {
 func (m *making) within(spec map[string]any) []string {
 	switch names := texts(spec, "namespaceSelector", "matchNames"); {
 	case at(spec, "namespaceSelector", "any") == true:
-		return m.world.namespaces()
+		return m.namespaces()
 	case len(names) > 0:
 		slices.Sort(names)
 		return slices.Compact(names)

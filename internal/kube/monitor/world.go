@@ -57,8 +57,8 @@ func look(objects []*manifest.Object) *world {
 			intervals = append(intervals, cmp.Or(str(o.Value, "spec", "scrapeInterval"), usual))
 			evaluations = append(evaluations, cmp.Or(str(o.Value, "spec", "evaluationInterval"), usual))
 		}
-		for _, spec := range podSpecs(o) {
-			w.pods[o.Namespace] = append(w.pods[o.Namespace], spec)
+		if specs := podSpecs(o); len(specs) > 0 {
+			w.pods[o.Namespace] = append(w.pods[o.Namespace], specs...)
 		}
 	}
 	for _, n := range sorted(w.services) {
