@@ -16,6 +16,8 @@ type Outcome struct {
 	Blocks []Remark
 	// Notes says what means something else from now on, or is lost. Needs says what has to be made beside the objects.
 	Notes, Needs []Remark
+	// Read says that a Prometheus at hand reads the object, so that it goes on being read where it stays.
+	Read bool
 }
 
 // Remark is something to tell, and what to do about it.
@@ -48,6 +50,10 @@ func Translate(objects []*manifest.Object) map[*manifest.Object]*Outcome {
 			m.probe()
 		default:
 			m.rules()
+		}
+		m.out.Read = w.read(o)
+		if !m.out.Read && len(w.prometheuses) > 0 {
+			m.note(nil, "No Prometheus at hand selects it by its labels and namespace, so perhaps it is not read today; from now on it is, and costs what it finds.", "remove it in the source, if nobody misses it")
 		}
 		m.settle()
 		out[o] = m.out

@@ -228,6 +228,23 @@ func TestWrittenIsValid(t *testing.T) {
 	}
 }
 
+// TestUnread: a monitor that no Prometheus selects is told, for it was silent until now.
+func TestUnread(t *testing.T) {
+	for spec, want := range map[string]bool{
+		"serviceMonitorSelector: {}, serviceMonitorNamespaceSelector: {}":                                                 false,
+		"serviceMonitorSelector: {}, serviceMonitorNamespaceSelector: {matchLabels: {kubernetes.io/metadata.name: shop}}": false,
+		"serviceMonitorSelector: {}":                              true, // it is of another namespace
+		"serviceMonitorSelector: {matchLabels: {a: b}}":           true,
+		"serviceMonitorNamespaceSelector: {}":                     true,
+		"podMonitorSelector: {}, podMonitorNamespaceSelector: {}": true,
+	} {
+		o := only(t, serviceMonitor("endpoints: [{port: http}]")+"---\napiVersion: monitoring.coreos.com/v1\nkind: Prometheus\nmetadata: {name: p, namespace: watch}\nspec: {"+spec+"}\n")
+		if got := slices.ContainsFunc(o.Notes, func(r monitor.Remark) bool { return strings.HasPrefix(r.What, "No Prometheus") }); got != want {
+			t.Errorf("%s: %v", spec, o.Notes)
+		}
+	}
+}
+
 // TestOrderSaysNothing: the same objects in another order come to the same.
 func TestOrderSaysNothing(t *testing.T) {
 	text := serviceMonitor("endpoints: [{port: http}]") + "---\n" + strings.Replace(serviceMonitor("endpoints: [{port: raw}]")[len(shop):], "name: m,", "name: n,", 1)

@@ -22,6 +22,9 @@ type world struct {
 	// interval and evaluation are how often Prometheus scrapes and evaluates where nothing else is said.
 	interval, evaluation string
 	taken                map[string]bool // identities of what has been made
+	// prometheuses are those of the operator, which choose what they read; labels are those of namespaces.
+	prometheuses []*manifest.Object
+	labels       map[string]map[string]string
 }
 
 // service is a Service and its labels.
@@ -45,7 +48,7 @@ type port struct {
 const usual = "30s"
 
 func look(objects []*manifest.Object) *world {
-	w := &world{services: map[string][]*service{}, labelled: map[string][]*service{}, pods: map[string][]pod{}, configMaps: map[string]*manifest.Object{}, taken: map[string]bool{}}
+	w := &world{services: map[string][]*service{}, labelled: map[string][]*service{}, pods: map[string][]pod{}, configMaps: map[string]*manifest.Object{}, taken: map[string]bool{}, labels: map[string]map[string]string{}}
 	var intervals, evaluations []string
 	for _, o := range objects {
 		switch {
@@ -56,6 +59,9 @@ func look(objects []*manifest.Object) *world {
 		case o.Group == group && (o.Kind == "Prometheus" || o.Kind == "PrometheusAgent"):
 			intervals = append(intervals, cmp.Or(str(o.Value, "spec", "scrapeInterval"), usual))
 			evaluations = append(evaluations, cmp.Or(str(o.Value, "spec", "evaluationInterval"), usual))
+			w.prometheuses = append(w.prometheuses, o)
+		case o.Kind == "Namespace" && o.Group == "":
+			w.labels[o.Name] = labelsOf(o.Value, "metadata", "labels")
 		}
 		if specs := podSpecs(o); len(specs) > 0 {
 			w.pods[o.Namespace] = append(w.pods[o.Namespace], specs...)
@@ -79,6 +85,22 @@ func only(all []string) string {
 		return all[0]
 	}
 	return usual
+}
+
+// read says whether some Prometheus at hand reads a monitor: each says by labels which objects it reads, and of which namespaces. Where it does not say
+// which objects, it reads none; where it does not say of which namespaces, those of its own.
+func (w *world) read(o *manifest.Object) bool {
+	field := map[string]string{"ServiceMonitor": "serviceMonitor", "PodMonitor": "podMonitor", "Probe": "probe", "PrometheusRule": "rule"}[o.Kind]
+	labels := labelsOf(o.Value, "metadata", "labels")
+	return slices.ContainsFunc(w.prometheuses, func(p *manifest.Object) bool {
+		which, where := dict(p.Value, "spec", field+"Selector"), dict(p.Value, "spec", field+"NamespaceSelector")
+		own := w.labels[o.Namespace]
+		if own == nil {
+			own = map[string]string{}
+		}
+		own["kubernetes.io/metadata.name"] = o.Namespace
+		return which != nil && selects(which, labels) && (where == nil && p.Namespace == o.Namespace || where != nil && selects(where, own))
+	})
 }
 
 // podSpecs are the pods that an object specifies: its own, those of its template, those of the job that it starts.

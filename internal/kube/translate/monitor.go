@@ -2,6 +2,7 @@ package translate
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/bascule/bascule/internal/kube/decision"
 	"github.com/bascule/bascule/internal/kube/manifest"
@@ -61,10 +62,13 @@ func managedMonitors(w *work) {
 	}
 	switch w.Kind {
 	case "Prometheus", "PrometheusAgent":
+		if labels := w.mapping("spec", "externalLabels"); len(labels) > 0 {
+			w.at("spec", "externalLabels").note("Series and alerts of Managed Prometheus do not have the labels that it gave them: "+strings.Join(keys(labels), ", ")+".", "kubectl -n gmp-public edit operatorconfig config: collection.externalLabels, rules.externalLabels")
+		}
 		w.better("It stays as it is, beside Managed Prometheus, and reads what is left to it.", "remove it in overrides/ once what both say has been compared and nothing is left to it")
 		return
 	case "ScrapeConfig":
-		w.stays(monitor.Remark{Path: []string{"spec"}, What: "It is a configuration of Prometheus itself, which Managed Prometheus does not take.", Do: "write a PodMonitoring into overrides/ for what it scrapes"})
+		w.stays(w.in.watchers.prometheus, monitor.Remark{Path: []string{"spec"}, What: "It is a configuration of Prometheus itself, which Managed Prometheus does not take.", Do: "write a PodMonitoring into overrides/ for what it scrapes"})
 		return
 	}
 	o := w.in.watchers.outcomes[w.Object.Object]
@@ -72,11 +76,11 @@ func managedMonitors(w *work) {
 		return
 	}
 	if slices.ContainsFunc(o.Objects, func(m map[string]any) bool { return secretsIn(m) }) {
-		w.stays(monitor.Remark{What: "What would stand for it carries what looks like the value of a secret.", Do: "take the value out of it, in the source"})
+		w.stays(o.Read, monitor.Remark{What: "What would stand for it carries what looks like the value of a secret.", Do: "take the value out of it, in the source"})
 		return
 	}
 	for _, r := range o.Blocks {
-		w.stays(r)
+		w.stays(o.Read, r)
 	}
 	if len(o.Objects) == 0 {
 		if len(o.Blocks) == 0 { // its relabelings drop all targets, or its namespaces have none
@@ -97,8 +101,8 @@ func managedMonitors(w *work) {
 }
 
 // stays says why an object is not translated: with a Prometheus that goes on reading it nothing is lost.
-func (w *work) stays(r monitor.Remark) {
-	if w.in.watchers.prometheus {
+func (w *work) stays(read bool, r monitor.Remark) {
+	if read {
 		w.at(r.Path...).note("It stays as it is, for the Prometheus that reads it. "+r.What, r.Do)
 		return
 	}
