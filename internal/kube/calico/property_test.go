@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bascule/bascule/internal/kube/builtin"
 	"github.com/bascule/bascule/internal/kube/calico"
 	"github.com/bascule/bascule/internal/kube/manifest"
 )
@@ -340,6 +341,10 @@ func TestNeverMore(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 5))
 	all := world()
 	silent, exact := 0, 0
+	known, err := builtin.Load(builtin.Versions()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
 	for range 1500 {
 		var policies []modelPolicy
 		text := namespaceObjects
@@ -360,6 +365,7 @@ func TestNeverMore(t *testing.T) {
 		var said []string
 		for _, o := range calico.Translate(set.Objects) {
 			written = append(written, o.Objects...)
+			valid(t, known, o.Objects)
 			for _, r := range o.Blocks {
 				said = append(said, r.What)
 				opened = opened || strings.Contains(r.What, "would be allowed")
@@ -393,6 +399,53 @@ func TestNeverMore(t *testing.T) {
 		t.Errorf("only %d of 1500 estates were translated without a word", silent)
 	}
 	t.Logf("%d estates without a word, %d decisions the same", silent, exact)
+}
+
+// valid holds NetworkPolicies to their schema, and to what an API server asks besides: what is left out of a range lies within it, and ranges of ports go upwards.
+func valid(t *testing.T, known *builtin.Set, objects []map[string]any) {
+	t.Helper()
+	for _, o := range objects {
+		problems, served := known.Check("networking.k8s.io", "v1", "NetworkPolicy", o)
+		if len(problems) > 0 || !served {
+			t.Fatal(problems, o)
+		}
+		spec := o["spec"].(map[string]any)
+		for _, direction := range []string{"ingress", "egress"} {
+			rules, _ := spec[direction].([]any)
+			for _, r := range rules {
+				for key, side := range map[string]string{"from": "ingress", "to": "egress"} {
+					if l, there := r.(map[string]any)[key].([]any); there && (len(l) == 0 || side != direction) {
+						t.Fatalf("nobody fits, which means everybody: %v", o)
+					}
+				}
+				ranges(t, r.(map[string]any))
+			}
+		}
+	}
+}
+
+func ranges(t *testing.T, rule map[string]any) {
+	t.Helper()
+	for _, side := range []string{"from", "to"} {
+		peers, _ := rule[side].([]any)
+		for _, v := range peers {
+			block, _ := v.(map[string]any)["ipBlock"].(map[string]any)
+			except, _ := block["except"].([]any)
+			for _, e := range except {
+				all, less := netip.MustParsePrefix(block["cidr"].(string)), netip.MustParsePrefix(e.(string))
+				if less.Bits() <= all.Bits() || !all.Contains(less.Addr()) {
+					t.Fatalf("%s is left out of %s", less, all)
+				}
+			}
+		}
+	}
+	ports, _ := rule["ports"].([]any)
+	for _, v := range ports {
+		p := v.(map[string]any)
+		if last, there := p["endPort"].(int64); there && last <= p["port"].(int64) {
+			t.Fatalf("ports %v", p)
+		}
+	}
 }
 
 func dump(objects []map[string]any) string {
