@@ -111,7 +111,7 @@ func (m *making) make(kind, namespace, name string, spec map[string]any) (called
 	if namespace != "" {
 		meta["namespace"] = namespace
 	}
-	o := map[string]any{"apiVersion": "monitoring.googleapis.com/v1", "kind": kind, "metadata": meta, "spec": spec}
+	o := map[string]any{"apiVersion": managed + "/v1", "kind": kind, "metadata": meta, "spec": spec}
 	called = name
 	for n := 2; ; n++ {
 		meta["name"] = called

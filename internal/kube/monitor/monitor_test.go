@@ -245,6 +245,14 @@ func TestUnread(t *testing.T) {
 	}
 }
 
+// TestNamesAreFree: what the source has of Managed Prometheus keeps its name.
+func TestNamesAreFree(t *testing.T) {
+	o := only(t, serviceMonitor("endpoints: [{port: http}]")+"---\napiVersion: monitoring.googleapis.com/v1\nkind: PodMonitoring\nmetadata: {name: web, namespace: shop}\nspec: {}\n")
+	if len(o.Objects) != 1 || o.Objects[0]["metadata"].(map[string]any)["name"] != "web-m" {
+		t.Errorf("%+v", o)
+	}
+}
+
 // TestOrderSaysNothing: the same objects in another order come to the same.
 func TestOrderSaysNothing(t *testing.T) {
 	text := serviceMonitor("endpoints: [{port: http}]") + "---\n" + strings.Replace(serviceMonitor("endpoints: [{port: raw}]")[len(shop):], "name: m,", "name: n,", 1)

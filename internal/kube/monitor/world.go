@@ -10,6 +10,9 @@ import (
 // group is the API of the Prometheus operator.
 const group = "monitoring.coreos.com"
 
+// managed is that of Managed Prometheus.
+const managed = "monitoring.googleapis.com"
+
 // kinds are those of the operator that are translated.
 var kinds = []string{"ServiceMonitor", "PodMonitor", "Probe", "PrometheusRule"}
 
@@ -54,6 +57,8 @@ func look(objects []*manifest.Object) *world {
 		switch {
 		case o.Kind == "Service" && o.Group == "":
 			w.services[o.Namespace] = append(w.services[o.Namespace], &service{o, labelsOf(o.Value, "metadata", "labels")})
+		case o.Group == managed:
+			w.taken[id(o.Value)] = true
 		case o.Kind == "ConfigMap" && o.Group == "":
 			w.configMaps[o.Namespace+"/"+o.Name] = o
 		case o.Group == group && (o.Kind == "Prometheus" || o.Kind == "PrometheusAgent"):

@@ -25,6 +25,8 @@ type class struct {
 	parts bool
 	// wrong says why it cannot be translated, and what to do; nothing where it can.
 	wrong, do string
+	// synced are the Secrets that the driver made of its files.
+	synced []string
 	// secret is what the Secret is called that holds the files.
 	secret string
 }
@@ -67,14 +69,38 @@ func (in *Input) readClasses(objects []*manifest.Object) map[objectKey]*class {
 			continue
 		}
 		c := readClass(o)
-		c.secret = o.Name
 		made, _ := at(o.Value, []string{"spec", "secretObjects"}).([]any)
-		if in.find("Secret", o.Namespace, o.Name) != nil || slices.ContainsFunc(made, func(v any) bool { return text(v, "secretName") == o.Name }) {
+		for _, v := range made {
+			c.synced = append(c.synced, text(v, "secretName"))
+		}
+		c.secret = o.Name
+		if in.find("Secret", o.Namespace, o.Name) != nil || in.find("ExternalSecret", o.Namespace, o.Name) != nil || slices.Contains(c.synced, o.Name) {
 			c.secret += "-files"
 		}
 		out[objectKey{"", o.Namespace, o.Name}] = c
 	}
+	in.contested(out)
 	return out
+}
+
+// contested refuses classes that would fill a Secret which something else fills too: what the driver wrote first won, and nobody can tell which that was.
+func (in *Input) contested(classes map[objectKey]*class) {
+	fills := map[objectKey]int{}
+	each := func(do func(c *class, secret objectKey)) {
+		for k, c := range classes {
+			for _, name := range append(slices.Clone(c.synced), c.secret) {
+				if c.parts {
+					do(c, objectKey{"Secret", k.namespace, name})
+				}
+			}
+		}
+	}
+	each(func(_ *class, s objectKey) { fills[s]++ })
+	each(func(c *class, s objectKey) {
+		if fills[s] > 1 || in.find("Secret", s.namespace, s.name) != nil || in.find("ExternalSecret", s.namespace, s.name) != nil {
+			c.wrong, c.do = "It fills the Secret "+s.name+", and so does something else.", "give each its own Secret, in the source"
+		}
+	})
 }
 
 func readClass(o *manifest.Object) *class {

@@ -59,6 +59,11 @@ func TestSecretFiles(t *testing.T) {
 			t.Errorf("%s:\n%s\n%s", test.objects, said, live)
 		}
 	}
+	twice := strings.Replace(provider("- {objectName: s, jmesPath: [{path: a, objectAlias: f}]}", ""), "provider: aws,", "provider: aws, secretObjects: [{secretName: x, data: [{objectName: f, key: k}]}],", 1)
+	twice += "---\n" + strings.ReplaceAll(strings.ReplaceAll(twice, "name: c,", "name: d,"), "name: p,", "name: q,")
+	if said := told(translated(t, twice, "secret-store: google\n", "").Findings); strings.Count(said, "fills the Secret x, and so does something else") != 1 || !strings.Contains(said, "SecretProviderClass n/d") {
+		t.Error(said)
+	}
 	for _, decisions := range []string{"", "project: shop\n"} {
 		r := translated(t, provider("- {objectName: s, jmesPath: [{path: a, objectAlias: f}]}", ""), decisions, "")
 		if !strings.Contains(told(r.Findings), "secret-store: NAME") || !strings.Contains(build(t, r, "live")["live"], "secretProviderClass: c") {
