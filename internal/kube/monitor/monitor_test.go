@@ -122,6 +122,7 @@ func TestLost(t *testing.T) {
 		"labelmap":      {serviceMonitor("endpoints: [{port: http, metricRelabelings: [{regex: 'a_(.*)', action: labelmap}]}]"), "has no labelmap"},
 		"labeldrop":     {serviceMonitor("endpoints: [{port: http, metricRelabelings: [{regex: 'inst.*', action: labeldrop}]}]"), "would drop a label"},
 		"labelkeep":     {serviceMonitor("endpoints: [{port: http, metricRelabelings: [{regex: 'a', action: labelkeep}]}]"), "would drop the label"},
+		"taken over":    {serviceMonitor("endpoints: [{port: http, relabelings: [{targetLabel: pod, replacement: x}, {sourceLabels: [__meta_kubernetes_pod_name], targetLabel: c}]}]"), "by __meta_kubernetes_pod_name into c) is lost"},
 		"no such port":  {serviceMonitor("endpoints: [{port: http}, {port: gone}]"), "has no port gone"},
 		"job":           {serviceMonitor("jobLabel: job, endpoints: [{port: http}]"), `job="Web_Shop" and have job="web-shop"`},
 		"firing":        {rule("{alert: A, expr: up, keep_firing_for: 5m}"), "keep_firing_for"},

@@ -222,8 +222,6 @@ func (m *making) podPlace(e *endpoint, source, to string) bool {
 		return false
 	case e.given[name]:
 		return false // it is no longer the pod's
-	case to != name && e.has(to):
-		return false
 	case name == "node":
 		m.withNode(e)
 	case e.metadata != nil && !slices.Contains(e.metadata, name) && name != "namespace":
