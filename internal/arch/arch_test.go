@@ -21,7 +21,7 @@ var layers = [][]string{
 	{"migration"},
 	{"kube/parts", "kube/story"},
 	{"kube/crd", "kube/builtin", "kube/manifest", "kube/profile"},
-	{"kube/gateway", "kube/cluster", "kube/branch"},
+	{"kube/gateway", "kube/monitor", "kube/calico", "kube/cluster", "kube/branch"},
 	{"kube/decision"},
 	{"kube/translate"},
 	{"kube/tree", "kube/check", "kube/drift", "kube/dependency"},

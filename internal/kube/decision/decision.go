@@ -47,6 +47,8 @@ type Decisions struct {
 	Store string `yaml:"secret-store,omitempty"`
 	// DNSOwner is the txt-owner-id of external-dns on the target: another than on the source.
 	DNSOwner string `yaml:"dns-owner,omitempty"`
+	// Monitoring says who scrapes and alerts on the target: managed (Managed Prometheus), or prometheus, the one that the source brings along.
+	Monitoring string `yaml:"monitoring,omitempty"`
 	// Gateway is what is known about the load balancers of Ingresses, by which their routes open.
 	Gateway gateway.Facts `yaml:"gateway,omitempty"`
 	// Keep are the objects that run in standby, as "Deployment shop/web": they only read, and consume nothing.
@@ -123,6 +125,12 @@ const (
 	Empty     = "empty"
 )
 
+// Who may scrape and alert.
+const (
+	Managed    = "managed"
+	Prometheus = "prometheus"
+)
+
 // What an identity may be beside a Google service account.
 const (
 	Direct = "direct"
@@ -142,6 +150,9 @@ func (d *Decisions) check() error {
 		if v != Direct && v != AWS && !account.MatchString(v) {
 			errs = append(errs, fmt.Errorf("identities: %q of %s is no Google service account, and neither direct nor aws", v, role))
 		}
+	}
+	if d.Monitoring != "" && d.Monitoring != Managed && d.Monitoring != Prometheus {
+		errs = append(errs, fmt.Errorf("monitoring: %q is none of managed, prometheus", d.Monitoring))
 	}
 	if err := d.Gateway.Check(); err != nil {
 		errs = append(errs, fmt.Errorf("gateway: %w", err))

@@ -58,9 +58,8 @@ func written(n *yaml.Node) *manifest.Object {
 	return o
 }
 
-func (in *Input) balance() *balancers {
+func (in *Input) balance(objects []*manifest.Object, own map[*manifest.Object]*manifest.Object) *balancers {
 	facts := &in.Decisions.Gateway
-	objects, own := in.harmonisedObjects()
 	routed, direct := gateway.Translate(objects, facts), gateway.Balancers(objects, facts)
 	b := &balancers{
 		results: []*gateway.Result{routed, direct}, replaced: map[*manifest.Object]bool{}, gateways: map[string]string{},

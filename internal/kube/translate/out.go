@@ -94,18 +94,7 @@ func secretValue(w *work) {
 	for _, k := range keys(data) {
 		refs = append(refs, map[string]any{"secretKey": k, "remoteRef": map[string]any{"key": remote, "property": k}})
 	}
-	meta := map[string]any{"name": w.Name}
-	if w.Namespace != "" {
-		meta["namespace"] = w.Namespace
-	}
-	w.make("its values do not enter the tree", map[string]any{
-		"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": meta,
-		"spec": map[string]any{
-			"secretStoreRef": map[string]any{"kind": "ClusterSecretStore", "name": w.in.Decisions.Store},
-			"target":         map[string]any{"name": w.Name, "template": map[string]any{"type": orOpaque(w.text("type"))}},
-			"data":           refs,
-		},
-	})
+	w.makeExternal("its values do not enter the tree", w.Name, orOpaque(w.text("type")), nil, refs)
 	w.needs("Its values do not enter the tree; an ExternalSecret takes them from "+w.in.Decisions.Store+".", "store the values in Secret Manager as one JSON object named "+remote+", with the keys "+strings.Join(keys(data), ", "))
 	w.hold("values of secrets do not enter the tree")
 }

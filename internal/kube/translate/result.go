@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bascule/bascule/internal/finding"
+	"github.com/bascule/bascule/internal/kube/calico"
 	"github.com/bascule/bascule/internal/kube/decision"
 	"github.com/bascule/bascule/internal/kube/manifest"
 	"github.com/bascule/bascule/internal/kube/parts"
@@ -34,6 +35,12 @@ type Input struct {
 	proxied, awaited bool
 	// balancers are the load balancers of the Ingresses.
 	balancers *balancers
+	// watchers are what becomes of monitors and rules.
+	watchers *watchers
+	// fences are what becomes of policies of Calico.
+	fences map[*manifest.Object]*calico.Outcome
+	// classes are the SecretProviderClasses of AWS, by namespace and name.
+	classes map[objectKey]*class
 	// harmonise is what was decided about differences between regions, by the object.
 	harmonise map[string][]*decision.Difference
 }
@@ -109,7 +116,9 @@ func translateBy(in Input, topics []Topic, still []Rule) *Result {
 		in.Decisions = &decision.Decisions{}
 	}
 	in.learn()
-	in.balancers = in.balance()
+	objects, own := in.harmonisedObjects()
+	in.balancers, in.watchers = in.balance(objects, own), in.watch(objects, own)
+	in.fences, in.classes = in.fence(objects, own), in.readClasses(objects)
 	out := &Result{Verdicts: map[Verdict]int{}}
 	var rules []*Rule
 	for _, t := range topics {

@@ -57,7 +57,7 @@ func Topics() []Topic {
 		{"Nodes, labels, zones", nodes()},
 		{"Autoscaling", scaling()},
 		{"DNS, certificates, secrets", dnsAndSecrets()},
-		{"Monitoring and policy", policies()},
+		{"Monitoring and policy", slices.Concat(monitoring(), policies())},
 		{"What is left of AWS", leftovers()},
 	}
 }
