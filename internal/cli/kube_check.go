@@ -26,8 +26,10 @@ import (
 
 // checking is the flags of kube check.
 type checking struct {
-	crds, exists                 []string
-	version, environment, config string
+	crds, exists, releases             []string
+	version, environment, config, helm string
+
+	rendered []rendered
 }
 
 func (a *app) kubeCheck() *cobra.Command {
@@ -41,7 +43,8 @@ that are no more, references to what is not there, what Gateways of GKE refuse, 
 pods from the metadata server or from name servers, and what is left of AWS.
 
 With --env only that environment of a tree is checked, by default of the tree that bascule.yaml names
-for it, held to what stands there.
+for it, held to what stands there. Of releases of Helm a tree has patches: they are put onto what
+--release names, or the decisions, or onto what helm renders.
 
 Kinds without a schema at hand are named as not checked, never taken for valid. It connects to
 nothing, writes nothing, and repeats no value of a secret. It ends with 4 when a finding is a
@@ -58,8 +61,10 @@ blocker.
 	f.StringArrayVar(&c.crds, "crds", nil, "a `DIR` of CustomResourceDefinitions, for kinds that are not Kubernetes' own; repeatable")
 	f.StringVar(&c.version, "kubernetes", "", "the minor `VERSION` of the cluster, as 1.35; without it the one that decisions name, or else that of kube profile show")
 	f.StringVar(&c.environment, "env", "", "the `NAME` of the environment that is checked")
-	f.StringVar(&c.config, "config", "", "`FILE` of decisions, for the cluster's version; without it, the one that bascule.yaml names for each environment of a tree")
+	f.StringVar(&c.config, "config", "", "`FILE` of decisions, for the cluster's version and releases of Helm; without it, the one that bascule.yaml names for each environment of a tree")
 	a.platformFlag(cmd)
+	f.StringArrayVar(&c.releases, "release", nil, "a release of Helm in the tree and what helm template prints for it, `[ENVIRONMENT/]NAMESPACE/NAME=FILE`; repeatable")
+	f.StringVar(&c.helm, "helm", "", helmHelp)
 	f.StringArrayVar(&c.exists, "exists", nil, "an `OBJECT` that is made elsewhere, as \"Secret shop/db\" or \"IngressClass nginx\"; repeatable")
 	return cmd
 }
@@ -83,11 +88,14 @@ func (a *app) checks(cmd *cobra.Command, dir string, c *checking) error {
 			return usage(cmd, "read the command line", fmt.Errorf("--exists %q is no object, such as \"Secret shop/db\" or \"IngressClass nginx\"", e))
 		}
 	}
-	dir, err := a.checked(cmd, dir, c)
-	if err != nil {
+	var err error
+	if c.rendered, err = parseReleases(c.releases, true); err != nil {
+		return usage(cmd, "read the command line", err)
+	}
+	if dir, err = a.checked(cmd, dir, c); err != nil {
 		return err
 	}
-	in, err := a.checkInput(dir, c)
+	in, err := a.checkInput(cmd.Context(), dir, c)
 	if err != nil {
 		return err
 	}
@@ -139,29 +147,19 @@ func (a *app) checked(cmd *cobra.Command, dir string, c *checking) (string, erro
 }
 
 // target is the version of the cluster: a flag's, or that of decisions about all that is checked; none where nobody names one.
-func (a *app) target(c *checking, environments []string) (string, error) {
-	if c.version != "" || c.config != "" {
-		version, err := versionOf(c.config)
+func target(c *checking, environments []string, decided *decided) (string, error) {
+	if c.config != "" {
+		version, err := decided.version("")
 		return cmp.Or(c.version, version), err
 	}
-	if len(environments) == 0 {
-		return "", nil
-	}
-	p, err := a.described()
-	if err != nil || p == nil {
-		return "", err
+	if c.version != "" {
+		return c.version, nil
 	}
 	found, said := "", []string{}
 	for i, name := range environments {
-		version := ""
-		if e := p.Environment(name); e != nil {
-			file, err := a.decisionsOf(e)
-			if err == nil {
-				version, err = versionOf(file)
-			}
-			if err != nil {
-				return "", err
-			}
+		version, err := decided.version(name)
+		if err != nil {
+			return "", err
 		}
 		if i > 0 && version != found {
 			return "", fault.New(fault.Usage, "find the cluster's version", fmt.Errorf("decisions of the environments differ: %s %s, %s %s", strings.Join(said, ", "), cmp.Or(found, "none"), name, cmp.Or(version, "none")),
@@ -173,14 +171,14 @@ func (a *app) target(c *checking, environments []string) (string, error) {
 }
 
 // checkInput reads what is checked, and what it is held to.
-func (a *app) checkInput(dir string, c *checking) (*check.Input, error) {
+func (a *app) checkInput(ctx context.Context, dir string, c *checking) (*check.Input, error) {
 	in := &check.Input{Exists: c.exists, Definitions: crd.New()}
-	var err error
-	var environments []string
-	if in.Views, environments, err = a.views(dir, c.environment); err != nil {
+	environments, err := checkedEnvironments(dir, c.environment)
+	if err != nil {
 		return nil, err
 	}
-	if in.Version, err = a.target(c, environments); err != nil {
+	about := &decided{app: a, config: c.config}
+	if in.Version, err = target(c, environments, about); err != nil {
 		return nil, err
 	}
 	if in.Profile, err = profile.Load(); err != nil {
@@ -202,50 +200,79 @@ func (a *app) checkInput(dir string, c *checking) (*check.Input, error) {
 			return nil, err
 		}
 	}
-	return in, nil
+	if !gitops.Is(dir) {
+		in.Views, err = a.folderView(dir, c.rendered)
+		return in, err
+	}
+	deployed := &deployed{dir: dir, environments: environments, about: about, named: c.rendered, program: c.helm, kinds: in.Kinds, version: in.Version}
+	rendered, err := deployed.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	in.Views, err = treeViews(dir, environments, rendered)
+	return in, err
 }
 
-// views reads a tree of kube translate, of all its environments or of one, or a folder of manifests. It names the environments of a tree.
-func (a *app) views(dir, environment string) (out []check.View, environments []string, err error) {
+// checkedEnvironments are those of a tree that are checked: the one that is named, or all; none of a folder of manifests.
+func checkedEnvironments(dir, environment string) ([]string, error) {
+	if !gitops.Is(dir) {
+		return nil, nil
+	}
+	all, err := gitops.Environments(dir)
+	if err != nil || environment == "" {
+		return all, err
+	}
+	if !slices.Contains(all, environment) {
+		return nil, fault.New(fault.Usage, "read the tree", fmt.Errorf("there is no environment %s in %q", environment, dir), "write it first: bascule kube translate --env "+environment)
+	}
+	return []string{environment}, nil
+}
+
+// folderView reads a folder of manifests.
+func (a *app) folderView(dir string, named []rendered) ([]check.View, error) {
+	if len(named) > 0 {
+		return nil, fault.New(fault.Usage, "read the command line", fmt.Errorf("--release is for a tree of kube translate, which %q is not", dir), "what Helm renders is checked as it is: bascule kube check FILE")
+	}
+	set, err := manifest.Read(a.in, dir)
+	if err != nil {
+		return nil, err
+	}
+	if len(set.Objects)+len(set.Aside) == 0 {
+		return nil, nothingToCheck(dir)
+	}
+	return []check.View{{Objects: set.Objects, Aside: set.Aside}}, nil
+}
+
+// treeViews reads the phases of environments of a tree of kube translate.
+func treeViews(dir string, environments []string, rendered map[string]*manifest.Set) (out []check.View, err error) {
+	phases, err := gitops.Load(dir, rendered)
+	if err != nil {
+		return nil, err
+	}
 	n := 0
-	if gitops.Is(dir) {
-		phases, err := gitops.Load(dir)
-		if err != nil {
-			return nil, nil, err
+	for i := range phases {
+		p := &phases[i]
+		if !slices.Contains(environments, p.Environment) {
+			continue
 		}
-		for _, p := range phases {
-			if environment != "" && p.Environment != environment {
-				continue
-			}
-			if !slices.Contains(environments, p.Environment) {
-				environments = append(environments, p.Environment)
-			}
-			var idle []check.Override
-			for _, o := range p.Idle {
-				idle = append(idle, check.Override(o))
-			}
-			out = append(out, check.View{
-				Idle: idle,
-				Name: p.Environment + " " + p.Name, Objects: p.Objects, Aside: p.Aside, Standby: p.Name == "standby", Changed: p.Changed,
-				NotApplied: p.NotApplied, Build: "kustomize build " + filepath.Join(dir, "overrides", p.Environment, p.Name),
-			})
-			n += len(p.Objects)
+		v := check.View{
+			Name: p.Environment + " " + p.Name, Objects: p.Objects, Aside: p.Aside, Standby: p.Name == "standby", Changed: p.Changed,
+			NotRendered: p.Missing, NotApplied: p.NotApplied, Build: "kustomize build " + filepath.Join(dir, "overrides", p.Environment, p.Name),
 		}
-	} else {
-		set, err := manifest.Read(a.in, dir)
-		if err != nil {
-			return nil, nil, err
+		for _, o := range p.Idle {
+			v.Idle = append(v.Idle, check.Override(o))
 		}
-		out = append(out, check.View{Objects: set.Objects, Aside: set.Aside})
-		n = len(set.Objects) + len(set.Aside)
+		out = append(out, v)
+		n += len(p.Objects) + len(p.Missing)
 	}
-	switch {
-	case n == 0 && environment != "" && len(environments) == 0 && gitops.Is(dir):
-		return nil, nil, fault.New(fault.Usage, "read the tree", fmt.Errorf("there is no environment %s in %q", environment, dir), "write it first: bascule kube translate --env "+environment)
-	case n == 0:
-		return nil, nil, fault.New(fault.Usage, "read the manifests", fmt.Errorf("there is no object in %q", dir), "name a folder of manifests, or a tree of bascule kube translate")
+	if n == 0 {
+		return nil, nothingToCheck(dir)
 	}
-	return out, environments, nil
+	return out, nil
+}
+
+func nothingToCheck(dir string) error {
+	return fault.New(fault.Usage, "read the manifests", fmt.Errorf("there is no object in %q", dir), "name a folder of manifests, or a tree of bascule kube translate")
 }
 
 // checkDoc is what a check came to.

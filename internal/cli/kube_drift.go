@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,13 +16,14 @@ import (
 	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/kube/decision"
 	"github.com/bascule/bascule/internal/kube/drift"
+	"github.com/bascule/bascule/internal/kube/manifest"
 	"github.com/bascule/bascule/internal/platform"
 )
 
 // drifting is the flags of kube drift.
 type drifting struct {
-	decisions string
-	dry, all  bool
+	decisions, helm string
+	dry, all        bool
 }
 
 func (a *app) kubeDrift() *cobra.Command {
@@ -34,8 +36,9 @@ matches their objects by kind, namespace and name; and prints each difference on
 objects have it, with a harmonised value where something supports one. What is a region's own (its
 zones, hosts, ARNs, sizes) is told apart from drift.
 
-A region is an environment whose manifests bascule.yaml names; without an argument, each of these is
-one. Else it is called by its folder's name, or by NAME.
+A region is an environment whose manifests bascule.yaml names, with the releases of Helm of its
+decisions; without an argument, each of these is one. Else it is called by its folder's name, or by
+NAME.
 
 With --decisions it writes each open difference into a file of decisions, with the suggestion as its
 answer: read it before bascule kube translate follows it. Answers that stand there stay as they are.
@@ -52,13 +55,14 @@ Values of secrets are not printed and not written.
 	f := cmd.Flags()
 	f.StringVar(&t.decisions, "decisions", "", "the `FILE` of decisions to follow and to extend; it is made if it is not there")
 	a.platformFlag(cmd)
+	f.StringVar(&t.helm, "helm", "", helmHelp)
 	f.BoolVar(&t.dry, "dry-run", false, "say what would be written to the file of decisions, and write nothing")
 	f.BoolVar(&t.all, "expected", false, "print expected differences one by one")
 	return cmd
 }
 
 func (a *app) drifts(cmd *cobra.Command, t *drifting, args []string) error {
-	regions, err := a.regions(cmd, args)
+	regions, err := a.regions(cmd, args, t.helm)
 	if err != nil {
 		return err
 	}
@@ -87,7 +91,7 @@ func (a *app) drifts(cmd *cobra.Command, t *drifting, args []string) error {
 }
 
 // regions reads the manifests of all regions.
-func (a *app) regions(cmd *cobra.Command, args []string) ([]drift.Region, error) {
+func (a *app) regions(cmd *cobra.Command, args []string, program string) ([]drift.Region, error) {
 	if len(args) == 1 {
 		return nil, usage(cmd, "read the command line", errors.New("two regions or more are compared, each an environment, a folder or a file"))
 	}
@@ -104,18 +108,18 @@ func (a *app) regions(cmd *cobra.Command, args []string) ([]drift.Region, error)
 		if err != nil {
 			return nil, err
 		}
-		if name == "" || from[0] == "" || strings.Trim(name, "./\\-") == "" {
+		if name == "" || from == "" && arg != name || strings.Trim(name, "./\\-") == "" {
 			return nil, usage(cmd, "read the command line", fmt.Errorf("%q has no name: write NAME=PATH", arg))
 		}
 		if slices.ContainsFunc(out, func(r drift.Region) bool { return r.Name == name }) {
 			return nil, usage(cmd, "read the command line", fmt.Errorf("two regions are called %s: write NAME=PATH", name))
 		}
-		set, err := a.manifests(cmd.Context(), from)
+		set, err := a.regional(cmd.Context(), name, from, program)
 		if err != nil {
 			return nil, err
 		}
 		if len(set.Objects) == 0 {
-			return nil, fault.New(fault.Usage, "read the manifests of "+name, fmt.Errorf("there is no object in %s", strings.Join(from, ", ")), "name a folder of manifests")
+			return nil, fault.New(fault.Usage, "read the manifests of "+name, fmt.Errorf("there is no object in %s", cmp.Or(from, a.file)), "name a folder of manifests")
 		}
 		out = append(out, drift.Region{Name: name, Set: set, Hosts: hostsOf(p, name)})
 	}
@@ -141,20 +145,28 @@ func (a *app) everyRegion() (*platform.Platform, []string, error) {
 	return p, named, nil
 }
 
-// region reads an argument: NAME=PATH, an environment whose manifests bascule.yaml names, or a path.
-func (a *app) region(p *platform.Platform, arg string) (name string, from []string, err error) {
+// region reads an argument: NAME=PATH, a path, or an environment whose manifests bascule.yaml names, which has no path.
+func (a *app) region(p *platform.Platform, arg string) (name, path string, err error) {
 	if name, path, ok := strings.Cut(arg, "="); ok {
-		return name, []string{path}, nil
+		return name, path, nil
 	}
 	if p != nil && p.Environment(arg) != nil {
-		if w := p.Environment(arg).Manifests(); w != nil {
-			return arg, a.here(w).From, nil
+		if p.Environment(arg).Manifests() != nil {
+			return arg, "", nil
 		}
 		if _, err := os.Stat(arg); err != nil {
-			return "", nil, a.unsaid(arg, "manifests", arg+"=PATH", "from")
+			return "", "", a.unsaid(arg, "manifests", arg+"=PATH", "from")
 		}
 	}
-	return strings.TrimSuffix(filepath.Base(filepath.Clean(arg)), filepath.Ext(arg)), []string{arg}, nil
+	return strings.TrimSuffix(filepath.Base(filepath.Clean(arg)), filepath.Ext(arg)), arg, nil
+}
+
+// regional reads the manifests of a region: those at a path, or those of an environment, with its releases of Helm.
+func (a *app) regional(ctx context.Context, environment, path, program string) (*manifest.Set, error) {
+	if path == "" {
+		return a.environmentSet(ctx, environment, program)
+	}
+	return a.manifests(ctx, []string{path})
 }
 
 // hostsOf are the hosts of an environment; of none where bascule.yaml does not have it.

@@ -15,8 +15,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/kube/builtin"
 	"github.com/bascule/bascule/internal/kube/cluster"
 	"github.com/bascule/bascule/internal/kube/manifest"
+	"github.com/bascule/bascule/internal/kube/profile"
 	gitops "github.com/bascule/bascule/internal/kube/tree"
 	"github.com/bascule/bascule/internal/platform"
 )
@@ -26,9 +28,9 @@ const healthEvery = 5 * time.Second
 
 // health is the flags of kube healthy.
 type health struct {
-	from                        []string
-	environment, phase, context string
-	wait                        time.Duration
+	from, releases                    []string
+	environment, phase, context, helm string
+	wait                              time.Duration
 }
 
 func (a *app) kubeHealthy() *cobra.Command {
@@ -42,7 +44,8 @@ carries, a condition Ready). It only reads. With --wait it looks again until all
 with 3 when some do not.
 
 With --env and --phase it looks for what GitOps applies then, overrides included, in the cluster that
-bascule.yaml names. Overrides that bascule cannot work out are built by kustomize.
+bascule.yaml names. Overrides that bascule cannot work out are built by kustomize. Of releases of
+Helm it looks for what --release names, or the decisions, with the patches of the phase.
 
 ` + exitCodesShort(ExitDifferences, ExitConnect, ExitData),
 		Example: `  bascule kube healthy --env preprod --phase standby --wait 15m
@@ -55,6 +58,9 @@ bascule.yaml names. Overrides that bascule cannot work out are built by kustomiz
 			if t.phase != "" && !slices.Contains(gitops.Phases(), t.phase) {
 				return usage(cmd, "read the command line", fmt.Errorf("--phase %q is none of %s", t.phase, strings.Join(gitops.Phases(), ", ")))
 			}
+			if len(t.releases) > 0 && t.phase == "" {
+				return usage(cmd, "read the command line", errors.New("--release is for a phase of the tree: what Helm renders is looked for as it is with --from"))
+			}
 			if t.environment != "" || t.phase != "" {
 				if err := environmentFlag(cmd, t.environment); err != nil {
 					return err
@@ -66,6 +72,8 @@ bascule.yaml names. Overrides that bascule cannot work out are built by kustomiz
 	cmd.Flags().StringArrayVar(&t.from, "from", nil, "a folder or file of manifests, `PATH`, or - for the standard input; repeatable")
 	cmd.Flags().StringVar(&t.environment, "env", "", "the `NAME` of the environment whose tree and cluster bascule.yaml names")
 	cmd.Flags().StringVar(&t.phase, "phase", "", "the `PHASE` of the tree: standby or live")
+	cmd.Flags().StringArrayVar(&t.releases, "release", nil, releaseHelp)
+	cmd.Flags().StringVar(&t.helm, "helm", "", helmHelp)
 	cmd.Flags().StringVar(&t.context, "cluster", "", "the `CONTEXT` of kubectl that leads to the cluster; without it that of bascule.yaml, or the current one")
 	a.platformFlag(cmd)
 	cmd.Flags().DurationVar(&t.wait, "wait", 0, "look again until all do well, for at most `DURATION`")
@@ -134,27 +142,71 @@ func (a *app) applied(ctx context.Context, t *health) ([]*manifest.Object, error
 	if w.Out == "" {
 		return nil, a.unsaid(t.environment, "tree", "kustomize build FOLDER | bascule kube healthy --from -", "out")
 	}
-	return phase(ctx, w.Out, t.environment, t.phase)
+	return a.phase(ctx, w.Out, t)
 }
 
-// phase returns what GitOps applies of a tree: what bascule works out or, of overrides that it cannot, what kustomize builds.
-func phase(ctx context.Context, dir, environment, name string) ([]*manifest.Object, error) {
+// phase returns what is applied of a tree: what bascule works out or, of overrides that it cannot, what kustomize builds; and what Helm renders, patched.
+func (a *app) phase(ctx context.Context, dir string, t *health) ([]*manifest.Object, error) {
+	environment := t.environment
 	if gitops.Is(dir) {
-		phases, err := gitops.Load(dir)
+		rendered, err := a.renderedIn(ctx, dir, t)
 		if err != nil {
 			return nil, err
 		}
-		for _, p := range phases {
-			switch {
-			case p.Environment != environment || p.Name != name:
-			case p.NotApplied == "":
-				return p.Objects, nil
-			default:
-				return kustomized(ctx, filepath.Join(dir, "overrides", environment, name), p.NotApplied)
+		phases, err := gitops.Load(dir, rendered)
+		if err != nil {
+			return nil, err
+		}
+		for i := range phases {
+			if p := &phases[i]; p.Environment == environment && p.Name == t.phase {
+				return whole(ctx, dir, p)
 			}
 		}
 	}
 	return nil, fault.New(fault.Usage, "read the tree", fmt.Errorf("there is no environment %s in %q", environment, dir), "write it first: bascule kube translate --env "+environment)
+}
+
+// renderedIn reads what Helm renders for the releases of a tree.
+func (a *app) renderedIn(ctx context.Context, dir string, t *health) (map[string]*manifest.Set, error) {
+	p, err := profile.Load()
+	if err != nil {
+		return nil, err
+	}
+	version := p.Target.Entries[0].Version
+	kinds, err := builtin.Load(version)
+	if err != nil {
+		return nil, err
+	}
+	flags, err := parseReleases(t.releases, false)
+	if err != nil {
+		return nil, fault.New(fault.Usage, "read the command line", err, "")
+	}
+	d := &deployed{dir: dir, environments: []string{t.environment}, about: &decided{app: a}, named: flags, program: t.helm, kinds: kinds, version: version}
+	return d.read(ctx)
+}
+
+// whole is what is there once a phase is applied. Hooks of Helm are left out: they come and go.
+func whole(ctx context.Context, dir string, p *gitops.Phase) ([]*manifest.Object, error) {
+	if len(p.Missing) > 0 {
+		id := p.Missing[0]
+		namespace, name, _ := strings.Cut(id, "/")
+		return nil, fault.New(fault.Usage, "read the release "+id, errors.New("nothing says what Helm renders for it"),
+			"helm template "+name+" CHART --namespace "+namespace+" > FILE, and --release "+id+"=FILE; or name the file in the decisions")
+	}
+	objects := p.Objects
+	if p.NotApplied != "" {
+		built, err := kustomized(ctx, filepath.Join(dir, "overrides", p.Environment, p.Name), p.NotApplied)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range objects {
+			if o.Release != "" {
+				built = append(built, o)
+			}
+		}
+		objects = built
+	}
+	return slices.DeleteFunc(slices.Clone(objects), func(o *manifest.Object) bool { return o.Release != "" && o.Hook() != "" }), nil
 }
 
 // kustomized lets kustomize build a folder; why says what bascule cannot work out in it.

@@ -45,7 +45,7 @@ func TestPhase(t *testing.T) {
 		t.Fatal(code)
 	}
 	look := func(environment, name string) string {
-		objects, err := phase(t.Context(), out, environment, name)
+		objects, err := (&app{file: platformFile}).phase(t.Context(), out, &health{environment: environment, phase: name})
 		if err != nil {
 			return fmt.Sprintf("%v (%s)", err, fault.ClassOf(err))
 		}
@@ -65,5 +65,27 @@ func TestPhase(t *testing.T) {
 		if got := look(c.environment, c.phase); !strings.Contains(got, c.want) {
 			t.Errorf("%s %s with %q: %s, want %s", c.environment, c.phase, c.kustomize, got, c.want)
 		}
+	}
+}
+
+// TestPhaseWithReleases: what Helm renders is looked for too, without its hooks, and nothing is taken for well while nobody says what it renders.
+func TestPhaseWithReleases(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file, out := filepath.Join(dir, "web.yaml"), filepath.Join(dir, "tree")
+	text := "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n---\napiVersion: batch/v1\nkind: Job\nmetadata: {name: migrate, annotations: {helm.sh/hook: pre-upgrade}}\nspec: {template: {spec: {containers: [{name: a, image: a}]}}}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code := Run(t.Context(), []string{"kube", "translate", "--release", "shop/web=" + file, "--env", "preprod", "--out", out}, nil, io.Discard, io.Discard); code != 0 {
+		t.Fatal(code)
+	}
+	a := &app{file: platformFile}
+	if _, err := a.phase(t.Context(), out, &health{environment: "preprod", phase: "live"}); err == nil || !strings.Contains(err.Error(), "read the release shop/web: nothing says what Helm renders for it") {
+		t.Errorf("got %v", err)
+	}
+	objects, err := a.phase(t.Context(), out, &health{environment: "preprod", phase: "live", releases: []string{"shop/web=" + file}})
+	if got := fmt.Sprint(objects); err != nil || got != "[Service shop/web]" {
+		t.Errorf("%s, %v", got, err)
 	}
 }

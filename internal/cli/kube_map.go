@@ -18,8 +18,8 @@ import (
 
 // mapping is the flags of kube map.
 type mapping struct {
-	from             []string
-	environment, svg string
+	source
+	svg string
 }
 
 func (a *app) kubeMap() *cobra.Command {
@@ -31,7 +31,7 @@ func (a *app) kubeMap() *cobra.Command {
 queue, secret, host and other service: where each was found, and how sure that is; which workloads
 must move together because they share state, and which single tie would part them; and which seem to
 use AWS with the role of their node. With --env the databases of bascule.yaml are known by name, and
-its manifests are read where --from names none.
+its manifests and releases of Helm are read where neither --from nor --release names any.
 Values of secrets are not printed: of an address only the host is taken.
 
 ` + exitCodesShort(ExitConnect, ExitResource, ExitData),
@@ -39,33 +39,24 @@ Values of secrets are not printed: of an address only the host is taken.
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.maps(cmd, &t) },
 	}
-	f := cmd.Flags()
-	f.StringArrayVar(&t.from, "from", nil, fromHelp)
-	f.StringVar(&t.environment, "env", "", "the `NAME` of the environment in bascule.yaml whose databases they use")
-	a.platformFlag(cmd)
-	f.StringVar(&t.svg, "svg", "", "the `FILE` to write a picture to")
+	a.sourceFlags(cmd, &t.source, "the `NAME` of the environment in bascule.yaml whose databases they use")
+	cmd.Flags().StringVar(&t.svg, "svg", "", "the `FILE` to write a picture to")
 	return cmd
 }
 
 func (a *app) maps(cmd *cobra.Command, t *mapping) error {
-	if len(t.from)+len(t.environment) == 0 {
-		return usage(cmd, "read the command line", errors.New("neither --from nor --env names manifests"))
-	}
 	in := dependency.Input{}
 	var err error
 	if t.environment != "" {
-		if in.Databases, err = a.mapped(t); err != nil {
+		if in.Databases, err = a.mapped(t.environment); err != nil {
 			return err
 		}
 	}
 	if in.Profile, err = profile.Load(); err != nil {
 		return fmt.Errorf("load the profile: %w", err)
 	}
-	if in.Set, err = a.manifests(cmd.Context(), t.from); err != nil {
+	if in.Set, err = a.sourced(cmd, &t.source); err != nil {
 		return err
-	}
-	if len(in.Set.Objects) == 0 {
-		return fault.New(fault.Usage, "read the manifests", fmt.Errorf("there is no object in %s", strings.Join(t.from, ", ")), "name a folder of manifests with --from")
 	}
 	m := dependency.New(in)
 	if t.svg != "" {
@@ -93,22 +84,16 @@ type mapDoc struct {
 	*dependency.Map
 }
 
-// mapped takes from bascule.yaml the manifests of the environment, where no flag names some, and its databases whose source's host the files that it names
-// tell. What they hold by reference is not looked up: a map needs no secret.
-func (a *app) mapped(t *mapping) ([]dependency.Known, error) {
-	p, err := a.needed("name them with --from")
+// mapped takes from bascule.yaml the databases of the environment whose source's host the files that it names tell. What they hold by reference is not looked
+// up: a map needs no secret.
+func (a *app) mapped(environment string) ([]dependency.Known, error) {
+	p, err := a.needed("name the manifests with --from, without --env")
 	if err != nil {
 		return nil, err
 	}
-	e, err := a.environmentOf(p, t.environment)
+	e, err := a.environmentOf(p, environment)
 	if err != nil {
 		return nil, err
-	}
-	if w := e.Manifests(); len(t.from) == 0 && w != nil {
-		t.from = a.here(w).From
-	}
-	if len(t.from) == 0 {
-		return nil, a.unsaid(t.environment, "manifests", "--from", "from")
 	}
 	var out []dependency.Known
 	for _, d := range e.Databases {

@@ -132,17 +132,70 @@ func (a *app) unsaid(environment, what, how, key string) error {
 		fmt.Sprintf("say it with %s; or in bascule.yaml, under workloads of the environment: %s", how, key))
 }
 
-// versionOf is the version of Kubernetes that a file of decisions names; none where it names none.
-func versionOf(file string) (string, error) {
-	if file == "" {
+// decided reads what people have decided about environments, each once: in one file for all, or in those that bascule.yaml names.
+type decided struct {
+	app    *app
+	config string
+
+	platform *platform.Platform
+	known    map[string]*decision.Decisions
+	files    map[string]string
+}
+
+// about returns the decisions about an environment; where none are named, there are none in them.
+func (d *decided) about(environment string) (*decision.Decisions, error) {
+	if d.config != "" {
+		environment = ""
+	}
+	if known := d.known[environment]; known != nil {
+		return known, nil
+	}
+	file, err := d.file(environment)
+	if err != nil {
+		return nil, err
+	}
+	out := &decision.Decisions{}
+	if file != "" {
+		if out, err = decision.Read(file); err != nil {
+			return nil, err
+		}
+	}
+	if d.known == nil {
+		d.known, d.files = map[string]*decision.Decisions{}, map[string]string{}
+	}
+	d.known[environment], d.files[environment] = out, file
+	return out, nil
+}
+
+func (d *decided) file(environment string) (string, error) {
+	if d.config != "" {
+		return d.config, nil
+	}
+	if d.platform == nil {
+		p, err := d.app.described()
+		if err != nil || p == nil {
+			return "", err
+		}
+		d.platform = p
+	}
+	e := d.platform.Environment(environment)
+	if e == nil {
 		return "", nil
 	}
-	d, err := decision.Read(file)
+	return d.app.decisionsOf(e)
+}
+
+// version is the version of Kubernetes that the decisions about an environment name; none where they name none.
+func (d *decided) version(environment string) (string, error) {
+	of, err := d.about(environment)
 	if err != nil {
 		return "", err
 	}
-	if d.Version != "" && !minorVersion.MatchString(d.Version) {
-		return "", fault.New(fault.Usage, fmt.Sprintf("read %q", file), fmt.Errorf("version: %q is no minor version, such as 1.35", d.Version), "docs/cli.md lists the keys")
+	if of.Version != "" && !minorVersion.MatchString(of.Version) {
+		if d.config != "" {
+			environment = ""
+		}
+		return "", fault.New(fault.Usage, fmt.Sprintf("read %q", d.files[environment]), fmt.Errorf("version: %q is no minor version, such as 1.35", of.Version), "docs/cli.md lists the keys")
 	}
-	return d.Version, nil
+	return of.Version, nil
 }

@@ -5,11 +5,9 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/finding"
 	"github.com/bascule/bascule/internal/kube/check"
 	"github.com/bascule/bascule/internal/kube/decision"
@@ -20,9 +18,12 @@ import (
 
 // translation is the flags of kube translate.
 type translation struct {
-	from                             []string
-	environment, out, config, images string
-	dry                              bool
+	from, releases                         []string
+	environment, out, config, images, helm string
+	dry                                    bool
+
+	rendered []rendered
+	charts   *charts
 }
 
 func (a *app) kubeTranslate() *cobra.Command {
@@ -30,13 +31,14 @@ func (a *app) kubeTranslate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "translate",
 		Short: "Write a GitOps tree for GKE from manifests for AWS",
-		Long: `Reads manifests (YAML or JSON; what Kustomize and Helm print; a cluster) and writes a tree: below
-generated/ the objects byte for byte, and a patch with its reason for each that changes; below
-overrides/, once, what people change and GitOps applies. Prints what people must know: what means
-something else now, what has to be made, what nobody knows, what has no equivalent.
+		Long: `Reads manifests (YAML or JSON; what Kustomize prints; a cluster) and writes a tree: below generated/
+the objects byte for byte, and a patch with its reason for each that changes; below overrides/, once,
+what people change and GitOps applies. Of a release of Helm, whose chart goes on being deployed, it
+writes patches alone, for Kustomize and Argo CD, Flux, and Helm itself. Prints what people must know:
+what means something else now, what has to be made, what nobody knows, what has no equivalent.
 
 What no flag says, bascule.yaml may say for the environment, under workloads: where its manifests
-are, where the tree is, and what people have decided.
+are, where the tree is, and what people have decided, among it which releases there are.
 
 It writes whole trees or nothing, may be run again at any time, and changes no more than the source
 has changed. Values of secrets enter neither the tree nor the report.
@@ -44,13 +46,15 @@ has changed. Values of secrets enter neither the tree nor the report.
 ` + exitCodesShort(ExitRefused, ExitConnect, ExitUnsupported, ExitResource, ExitData),
 		Example: `  bascule kube translate --env preprod
   bascule kube translate --from manifests/preprod --env preprod --out gitops
-  helm template shop charts/shop | bascule kube translate --from - --env preprod --out gitops --dry-run
+  helm template web charts/web -n shop | bascule kube translate --release shop/web=- --env preprod --out gitops
   bascule kube translate --from cluster:old-preprod --env preprod --out gitops`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.translates(cmd, &t) },
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&t.from, "from", nil, fromHelp)
+	f.StringArrayVar(&t.releases, "release", nil, releaseHelp)
+	f.StringVar(&t.helm, "helm", "", helmHelp)
 	f.StringVar(&t.environment, "env", "", "the environment's `NAME`")
 	f.StringVar(&t.out, "out", "", "the `DIR` of the tree")
 	f.StringVar(&t.config, "config", "", "`FILE` of decisions; without it, the one that bascule.yaml names for the environment's workloads")
@@ -66,6 +70,10 @@ func (a *app) translates(cmd *cobra.Command, t *translation) error {
 	if err := environmentFlag(cmd, t.environment); err != nil {
 		return err
 	}
+	var err error
+	if t.rendered, err = parseReleases(t.releases, false); err != nil {
+		return usage(cmd, "read the command line", err)
+	}
 	if err := a.complete(t); err != nil {
 		return err
 	}
@@ -78,7 +86,10 @@ func (a *app) translates(cmd *cobra.Command, t *translation) error {
 	if err != nil {
 		return err
 	}
-	idle, err := gitops.IdleOverrides(t.out, t.environment, files)
+	if err := t.charts.traced(cmd.Context(), in, r, files); err != nil {
+		return err
+	}
+	idle, err := gitops.IdleOverrides(t.out, t.environment, files, byRelease(in.Set))
 	if err != nil {
 		return err
 	}
@@ -89,6 +100,11 @@ func (a *app) translates(cmd *cobra.Command, t *translation) error {
 	if err != nil {
 		return err
 	}
+	first, err := gitops.Create(t.out, gitops.Overrides(r), t.dry)
+	if err != nil {
+		return err
+	}
+	changes = append(changes, first...)
 	d := newTranslateDoc(t, r, changes)
 	if a.json {
 		return a.printJSON(d)
@@ -118,8 +134,8 @@ func (a *app) complete(t *translation) error {
 	}
 	t.images, t.out, t.config = cmp.Or(t.images, w.Images), cmp.Or(t.out, w.Out), cmp.Or(t.config, w.Config)
 	switch {
-	case len(t.from) == 0:
-		return a.unsaid(t.environment, "manifests", "--from", "from")
+	case len(t.from)+len(t.rendered) == 0 && t.config == "":
+		return a.noManifests(t.environment)
 	case t.out == "":
 		return a.unsaid(t.environment, "tree", "--out", "out")
 	}
@@ -143,13 +159,20 @@ func (a *app) translationInput(ctx context.Context, t *translation) (*translate.
 	if in.Profile, err = profile.Load(); err != nil {
 		return nil, err
 	}
-	if in.Set, err = a.manifests(ctx, t.from); err != nil {
-		return nil, err
+	return in, a.translationSet(ctx, t, in)
+}
+
+// translationSet reads the objects: manifests, and what Helm renders for releases.
+func (a *app) translationSet(ctx context.Context, t *translation, in *translate.Input) error {
+	var err error
+	if t.charts, err = a.charts(in.Decisions, in.Profile, t.helm); err != nil {
+		return err
 	}
-	if len(in.Set.Objects) == 0 {
-		return nil, fault.New(fault.Usage, "read the manifests", fmt.Errorf("there is no object in %s", strings.Join(t.from, ", ")), "name a folder of manifests with --from; an empty source would remove the whole tree")
+	if len(t.from)+len(t.rendered)+len(t.charts.decisions.Releases) == 0 {
+		return a.noManifests(t.environment)
 	}
-	return in, nil
+	in.Set, err = t.charts.with(ctx, t.from, t.rendered)
+	return err
 }
 
 // translateDoc is what a translation came to.

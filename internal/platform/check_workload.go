@@ -13,21 +13,25 @@ func (c *checker) workloads(path string, e *Environment) {
 		w, at := &e.Workloads[i], fmt.Sprintf("%s[%d]", path, i)
 		c.named(at+".name", "workload", w.Name, seen)
 		c.manifests(at, w)
-		if len(w.From) == 0 {
+		if !w.says() {
 			continue
 		}
 		if first != "" {
-			c.add(at+".from", "workload %q says already where the manifests of %s are, and an environment has one tree: name all folders there", first, e.Name)
+			key := ".from"
+			if len(w.From) == 0 {
+				key = ".out"
+			}
+			c.add(at+key, "workload %q says already where the manifests of %s are, and an environment has one tree: name all folders there", first, e.Name)
 		}
 		first = w.Name
 	}
 }
 
 func (c *checker) manifests(at string, w *Workload) {
-	if len(w.From) == 0 {
+	if !w.says() {
 		for key, there := range map[string]bool{"images": w.Images != "", "out": w.Out != "", "crds": len(w.CRDs) > 0, "exists": len(w.Exists) > 0, "cluster": w.Cluster != ""} {
 			if there {
-				c.add(at+"."+key, "workload %q does not say where its manifests are: from", w.Name)
+				c.add(at+"."+key, "workload %q does not say where its manifests are: from; or, for releases of Helm alone, config and out", w.Name)
 			}
 		}
 		return

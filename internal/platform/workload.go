@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// Workload are manifests of an environment. One of an environment's says where they are.
+// Workload are manifests of an environment. One of an environment's says where they are, or that its decisions list releases of Helm.
 type Workload struct {
 	// Name is what they are called.
 	Name string `yaml:"name"`
 	// From are folders and files of manifests, relative to bascule.yaml; or one cluster:CONTEXT, which is only read.
 	From []string `yaml:"from,omitempty"`
-	// Config is the file of what people have decided about them, relative to bascule.yaml.
+	// Config is the file of what people have decided about them, relative to bascule.yaml. Releases of Helm are listed in it.
 	Config string `yaml:"config,omitempty"`
 	// Images is the file of verified copies of images, relative to bascule.yaml.
 	Images string `yaml:"images,omitempty"`
@@ -32,9 +32,12 @@ const clusterPrefix = "cluster:"
 // InCluster reports whether a name of manifests is that of a cluster.
 func InCluster(from string) bool { return strings.HasPrefix(from, clusterPrefix) }
 
-// Manifests returns the workloads that say where the environment's manifests are; nil where none does.
+// says reports whether the workloads are those that a tree is made of: they name manifests, or decisions, which may list releases of Helm, and a tree.
+func (w *Workload) says() bool { return len(w.From) > 0 || w.Config != "" && w.Out != "" }
+
+// Manifests returns the workloads that say where the environment's manifests are, or by their decisions which releases of Helm there are; nil where none does.
 func (e *Environment) Manifests() *Workload {
-	i := slices.IndexFunc(e.Workloads, func(w Workload) bool { return len(w.From) > 0 })
+	i := slices.IndexFunc(e.Workloads, func(w Workload) bool { return w.says() })
 	if i < 0 {
 		return nil
 	}

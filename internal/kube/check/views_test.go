@@ -138,3 +138,14 @@ func TestVersion(t *testing.T) {
 		}
 	}
 }
+
+// TestAReleaseThatNobodyRendered is told once for all phases, and is a blocker: nothing of it was looked at.
+func TestAReleaseThatNobodyRendered(t *testing.T) {
+	t.Parallel()
+	in := input(t, "1.36", nil)
+	in.Views = []check.View{{Name: "preprod standby", NotRendered: []string{"shop/web"}}, {Name: "preprod live", NotRendered: []string{"shop/web"}}}
+	r := checked(t, in)
+	if len(r.Findings) != 1 || r.Findings[0].Code != "release-not-checked" || r.Findings[0].Severity != finding.Blocker || !strings.Contains(r.Findings[0].Do, "--release shop/web=FILE") {
+		t.Errorf("%s", told(r.Findings))
+	}
+}

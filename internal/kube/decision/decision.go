@@ -59,6 +59,8 @@ type Decisions struct {
 	// environments, relative to this one.
 	Harmonise     Harmonise `yaml:"harmonise,omitempty"`
 	HarmoniseFrom string    `yaml:"harmonise-from,omitempty"`
+	// Releases are the releases of Helm, by NAMESPACE/NAME. Their paths are relative to the file of decisions, and by Read to where the program runs.
+	Releases map[string]Release `yaml:"releases,omitempty"`
 }
 
 // largest bounds a file: a wrong path must not fill the memory.
@@ -76,6 +78,9 @@ func Read(name string) (*Decisions, error) {
 		return nil, fault.New(fault.Usage, op, cmp.Or(errors.Unwrap(err), err), "name an existing file; docs/cli.md lists its keys")
 	}
 	d, err := Parse(text)
+	if err == nil {
+		d.resolve(filepath.Dir(name))
+	}
 	if err == nil && d.HarmoniseFrom != "" {
 		err = d.readShared(filepath.Dir(name))
 	}
@@ -157,6 +162,7 @@ func (d *Decisions) check() error {
 	if err := d.Gateway.Check(); err != nil {
 		errs = append(errs, fmt.Errorf("gateway: %w", err))
 	}
+	errs = append(errs, d.checkReleases()...)
 	errs = append(errs, d.Harmonise.check()...)
 	slices.SortFunc(errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
 	return errors.Join(errs...)

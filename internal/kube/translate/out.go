@@ -55,7 +55,7 @@ func registryLogin(w *work) {
 	if w.Kind == "Secret" {
 		if w.text("type") == "kubernetes.io/dockerconfigjson" && strings.Contains(strings.ToLower(w.Name), "ecr") {
 			w.tell("It holds a login to ECR, which expires after 12 hours; nodes pull from Artifact Registry by their identity.")
-			w.hold("a login to ECR")
+			w.without("a login to ECR")
 		}
 		return
 	}
@@ -96,7 +96,7 @@ func secretValue(w *work) {
 	}
 	w.makeExternal("its values do not enter the tree", w.Name, orOpaque(w.text("type")), nil, refs)
 	w.needs("Its values do not enter the tree; an ExternalSecret takes them from "+w.in.Decisions.Store+".", "store the values in Secret Manager as one JSON object named "+remote+", with the keys "+strings.Join(keys(data), ", "))
-	w.hold("values of secrets do not enter the tree")
+	w.without("values of secrets do not enter the tree")
 }
 
 func orOpaque(kind string) string {
@@ -141,7 +141,7 @@ func secretInClear(w *work) {
 		return true
 	})
 	for _, name := range keys(found) {
-		w.at(found[name]...).say(finding.Problem, finding.Blocker, "The value of "+name+" looks like a secret, so the object stays out of the tree.",
+		w.at(found[name]...).say(finding.Problem, finding.Blocker, "The value of "+name+" looks like a secret, so the object "+w.leaves()+".",
 			"let it come from a Secret, in the source; or, if it is none, say so in "+w.in.File+":\nnot-secret: [\""+w.String()+" "+name+"\"]", "application")
 	}
 	if len(found) > 0 {

@@ -40,6 +40,7 @@ func (w *work) still(rules []Rule) {
 	if w.Name == "" {
 		return
 	}
+	w.Kept = slices.Contains(w.in.Decisions.Keep, w.String())
 	if w.Dropped == nil && w.Held == nil {
 		w.Standby, w.Idle = w.held(standby, w.now, rules)
 	}

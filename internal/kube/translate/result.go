@@ -49,12 +49,15 @@ type objectKey struct{ kind, namespace, name string }
 
 // Result is what a translation comes to. It is the same for the same input, in content and order.
 type Result struct {
-	Objects []*Object
+	Environment string
+	Objects     []*Object
 	// Made are objects that the source does not have.
 	Made     []*Made
 	Findings []finding.Finding
 	// Verdicts counts, for each verdict, the rows that objects met.
 	Verdicts map[Verdict]int
+	// Releases are what is known of the releases of Helm among the objects, by NAMESPACE/NAME.
+	Releases map[string]decision.Release
 
 	made map[string]*Made
 }
@@ -64,10 +67,12 @@ type Object struct {
 	*manifest.Object
 	// Ops is the patch that holds in every phase; Standby comes on top of it in standby; Mirror is for the object as the source has it.
 	Ops, Standby, Mirror []Op
-	// Dropped says why the target does not get it; Held why its text stays out of the tree altogether.
+	// Dropped says why the target does not get it; Held why its text stays out of the tree altogether. What is held of a release of Helm stays as its chart renders it.
 	Dropped, Held *Reason
 	// Idle says why it is not there in standby, Quiet why not on the quiet old side.
 	Idle, Quiet *Reason
+	// Kept says that people let it run in standby.
+	Kept bool
 
 	// TargetAPIVersion is the object's apiVersion once it is translated.
 	TargetAPIVersion string
@@ -119,7 +124,7 @@ func translateBy(in Input, topics []Topic, still []Rule) *Result {
 	objects, own := in.harmonisedObjects()
 	in.balancers, in.watchers = in.balance(objects, own), in.watch(objects, own)
 	in.fences, in.classes = in.fence(objects, own), in.readClasses(objects)
-	out := &Result{Verdicts: map[Verdict]int{}}
+	out := &Result{Environment: in.Environment, Verdicts: map[Verdict]int{}}
 	var rules []*Rule
 	for _, t := range topics {
 		for i := range t.Rules {
@@ -148,6 +153,7 @@ func translateBy(in Input, topics []Topic, still []Rule) *Result {
 		out.Findings = append(out.Findings, finding.Finding{Code: "not-an-object", Kind: finding.Problem, Severity: finding.Warning, Object: a.Where, What: "It is left out: " + a.What + ".", Owner: "operator"})
 	}
 	out.Findings = gathered(out.Findings)
+	out.releases(&in)
 	slices.SortStableFunc(out.Made, func(a, b *Made) int { return cmp.Compare(a.ID(), b.ID()) })
 	return out
 }

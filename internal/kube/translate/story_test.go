@@ -25,13 +25,14 @@ var update = flag.Bool("update", false, "rewrite testdata")
 // the story tells. A story is named for its rule, and has to meet it.
 //
 //	in.yaml        the source
+//	release        the release, NAMESPACE/NAME, for which Helm renders it
 //	decisions.yaml what people have decided
 //	images         verified copies
 //	live.yaml      what Kustomize builds for the phase live; also standby.yaml and mirror.yaml
 //	findings       what people are told
 func TestStories(t *testing.T) {
 	story.Each(t, "testdata/*.txtar", func(t *testing.T, s *story.Story) {
-		r := translated(t, s.Parts["in.yaml"], s.Parts["decisions.yaml"], s.Parts["images"])
+		r := translatedOf(t, strings.TrimSpace(s.Parts["release"]), s.Parts["in.yaml"], s.Parts["decisions.yaml"], s.Parts["images"])
 		if !met(r)[finding.Code(s.Name)] {
 			t.Errorf("the story does not meet its rule")
 		}
@@ -51,7 +52,16 @@ func TestStories(t *testing.T) {
 
 func translated(t *testing.T, in, decisions, images string) *translate.Result {
 	t.Helper()
+	return translatedOf(t, "", in, decisions, images)
+}
+
+// translatedOf translates manifests, or what Helm renders for a release.
+func translatedOf(t *testing.T, release, in, decisions, images string) *translate.Result {
+	t.Helper()
 	set, err := manifest.Read(strings.NewReader(in), "-")
+	if namespace, name, ok := strings.Cut(release, "/"); ok {
+		set, err = manifest.ReadRelease(manifest.Release{Namespace: namespace, Name: name, File: "-", Text: []byte(in)}, func(*manifest.Object) bool { return true })
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -206,6 +206,9 @@ func (w *work) say(kind finding.Kind, severity finding.Severity, what, do, owner
 		w.recognise(w.where[len(w.where)-1])
 	}
 	w.where = nil
+	if from := w.Template(); w.Release != "" && from != "" {
+		place += " (" + from + ")" // which is where people mend it
+	}
 	f := finding.Finding{Code: w.rule.ID, Kind: kind, Severity: severity, Object: w.String(), What: what, Do: do, Owner: owner, Evidence: []string{place}}
 	w.out.Findings = append(w.out.Findings, f)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/kube/manifest"
 )
 
 // Idle is a patch in overrides/ that changes nothing: in no phase that it is for is there an object that it names. Kustomize passes over one with a target
@@ -29,12 +30,12 @@ func targeted(file string, target map[string]string) Idle {
 	return Idle{File: file, Target: strings.Join(said, ", "), Named: target["name"] != ""}
 }
 
-// idle tells phases which of their patches change nothing. A patch that one phase shares with another may be for what only the other has. So nothing is said
-// of targets where a phase could not be put together.
+// idle tells phases which of their patches change nothing. A patch that one phase shares with another may be for what only the other has, and one may be for
+// what a release brings along. So nothing is said of targets where a phase could not be put together, or where nobody said what Helm renders for a release.
 func idle(phases []Phase, people []*kustomized) {
 	met, whole := map[Idle]int{}, true
 	for i, k := range people {
-		whole = whole && phases[i].NotApplied == ""
+		whole = whole && phases[i].NotApplied == "" && len(phases[i].Missing) == 0
 		for of, n := range k.met {
 			met[of] += n
 		}
@@ -50,16 +51,17 @@ func idle(phases []Phase, people []*kustomized) {
 	}
 }
 
-// IdleOverrides lists the patches of people for an environment that change nothing once its files are these, each once. It only reads.
-func IdleOverrides(out, environment string, files Files) ([]Idle, error) {
+// IdleOverrides lists the patches of people for an environment that change nothing once its files are these, and Helm renders this for its releases, as for
+// Load; each once. It only reads.
+func IdleOverrides(out, environment string, files Files, rendered map[string]*manifest.Set) ([]Idle, error) {
 	written, err := read(filepath.Join(out, overrides))
 	if err != nil {
 		return nil, fault.New(fault.Resource, fmt.Sprintf("read %q", filepath.Join(out, overrides)), err, "")
 	}
-	if ours(environment, standby, written) && ours(environment, live, written) {
+	if ours(environment, standby, written) && ours(environment, live, written) && oursOfReleases(environment, written) {
 		return nil, nil
 	}
-	all, err := phases(environment, files, written)
+	all, err := phases(environment, files, written, rendered)
 	if err != nil {
 		return nil, err
 	}

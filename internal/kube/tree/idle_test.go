@@ -53,13 +53,13 @@ func TestIdleOverrides(t *testing.T) {
 			if got := fmt.Sprint(read); got != c.want {
 				t.Errorf("read: %s, want %s", got, c.want)
 			}
-			before, err := tree.IdleOverrides(dir, "preprod", render(t, shop))
+			before, err := tree.IdleOverrides(dir, "preprod", render(t, shop), nil)
 			if err != nil || !cmp.Equal(before, read) {
 				t.Errorf("before it is written: %v, %v", before, err)
 			}
 		})
 	}
-	if got, err := tree.IdleOverrides(filepath.Join(t.TempDir(), "none"), "preprod", render(t, shop)); err != nil || got != nil {
+	if got, err := tree.IdleOverrides(filepath.Join(t.TempDir(), "none"), "preprod", render(t, shop), nil); err != nil || got != nil {
 		t.Error(got, err)
 	}
 	if os.Getuid() != 0 {
@@ -67,7 +67,7 @@ func TestIdleOverrides(t *testing.T) {
 		if err := os.Chmod(filepath.Join(dir, "overrides/preprod/all"), 0); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := tree.IdleOverrides(dir, "preprod", render(t, shop)); err == nil {
+		if _, err := tree.IdleOverrides(dir, "preprod", render(t, shop), nil); err == nil {
 			t.Error("overrides that cannot be read are taken for none")
 		}
 	}

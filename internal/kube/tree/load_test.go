@@ -56,7 +56,7 @@ func loaded(t *testing.T, dir string, compared ...string) map[string]tree.Phase 
 	if !tree.Is(dir) {
 		t.Fatal("it is no tree")
 	}
-	phases, err := tree.Load(dir)
+	phases, err := tree.Load(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +212,7 @@ func TestOverridesThatAreNotApplied(t *testing.T) {
 		"which is not in":      "resources: [../../../../etc]\n",
 		"more than 20 deep":    "resources: [../live]\n",
 		"there is no":          head + "patches:\n- target: {kind: Deployment}\n  patch: '[{\"op\": \"replace\", \"path\": \"/spec/nothing\", \"value\": 1}]'\n",
-		"none of add, replace": head + "patches:\n- target: {kind: Deployment}\n  patch: '[{\"op\": \"test\", \"path\": \"/spec/replicas\", \"value\": 1}]'\n",
+		"none of add, replace": head + "patches:\n- target: {kind: Deployment}\n  patch: '[{\"op\": \"move\", \"path\": \"/spec/replicas\", \"value\": 1}]'\n",
 		"which is not there":   head + "patches:\n- patch: '{apiVersion: v1, kind: ConfigMap, metadata: {name: none}}'\n",
 		"another name":         head + "patches:\n- target: {kind: Deployment}\n  patch: '[{\"op\": \"replace\", \"path\": \"/metadata/name\", \"value\": \"x\"}]'\n",
 		"labelSelector":        head + "patches:\n- target: {labelSelector: a=b}\n  patch: '[{op: remove, path: /spec}]'\n",
@@ -245,7 +245,7 @@ func TestLoadSeesForeignFiles(t *testing.T) {
 	if err := os.WriteFile(patch, []byte("- {op: replace, path: /spec/none, value: 1}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tree.Load(dir); err == nil || !strings.Contains(err.Error(), `there is no "none"`) {
+	if _, err := tree.Load(dir, nil); err == nil || !strings.Contains(err.Error(), `there is no "none"`) {
 		t.Errorf("got %v", err)
 	}
 }
