@@ -26,15 +26,21 @@ func (s *Step) in(e *Environment) bool {
 	}
 }
 
+// has reports whether an environment's rounds have the step at least once: one of each database needs a database.
+func (e *Environment) has(s *Step) bool {
+	return s.in(e) && (s.Each != eachDatabase || len(e.Databases) > 0)
+}
+
 // steps are those of the template that an environment's rounds have.
 func (p *Platform) steps(e *Environment) []Step {
 	return slices.DeleteFunc(slices.Clone(p.template()), func(s Step) bool { return !s.in(e) })
 }
 
-// through lists, for a step that the environment does not have, what that would need.
+// through lists, for a step that the environment does not have, what that would need. So what stands behind a gate stays behind it, also where there is no
+// database that would have to open in between.
 func (m *maker) through(name string, db *Database, seen map[string]bool) (ids []round.StepID) {
 	for _, s := range m.p.template() {
-		if s.Name != name || s.in(m.e) || seen[name] {
+		if s.Name != name || m.e.has(&s) || seen[name] {
 			continue
 		}
 		seen[name] = true
