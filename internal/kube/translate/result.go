@@ -92,25 +92,6 @@ type Reason struct {
 	Why  string
 }
 
-// Made is an object of bascule's own.
-type Made struct {
-	Value map[string]any
-	Reason
-	// For names the object that it was made for, the first by name of several.
-	For string
-	// Standby comes on top of it in standby; Idle says why it is not there.
-	Standby []Op
-	Idle    *Reason
-}
-
-// Object is the object as others see objects.
-func (m *Made) Object() *manifest.Object { return manifest.Of(m.Value) }
-
-// ID tells one object from another.
-func (m *Made) ID() string {
-	return strings.Join([]string{text(m.Value, "apiVersion"), text(m.Value, "kind"), text(m.Value, "metadata", "namespace"), text(m.Value, "metadata", "name")}, " ")
-}
-
 func text(v any, path ...string) string { s, _ := at(v, path).(string); return s }
 
 // Translate applies all rules to all objects.
@@ -146,8 +127,9 @@ func translateBy(in Input, topics []Topic, still []Rule) *Result {
 		out.add(part)
 	}
 	out.balance(&in)
+	out.settleMade()
 	for _, m := range out.Made {
-		m.Standby, m.Idle = (&work{Object: &Object{Object: m.Object(), now: m.Value}, in: &in, out: out}).held(standby, m.Value, still)
+		m.Standby, m.Idle = (&work{Object: &Object{Object: m.placed(), now: m.Value}, in: &in, out: out}).held(standby, m.Value, still)
 	}
 	for _, a := range in.Set.Aside {
 		out.Findings = append(out.Findings, finding.Finding{Code: "not-an-object", Kind: finding.Problem, Severity: finding.Warning, Object: a.Where, What: "It is left out: " + a.What + ".", Owner: "operator"})
@@ -166,21 +148,10 @@ func (out *Result) add(part *Result) {
 		out.Verdicts[v] += n
 	}
 	for _, m := range part.Made {
-		out.addMade(m)
+		for _, m := range m.variants() {
+			out.addMade(m)
+		}
 	}
-}
-
-// addMade adds an object, unless another rule or another object has had it made already.
-func (out *Result) addMade(m *Made) {
-	if out.made == nil {
-		out.made = map[string]*Made{}
-	}
-	if same := out.made[m.ID()]; same != nil {
-		same.For = min(same.For, m.For)
-		return
-	}
-	out.made[m.ID()] = m
-	out.Made = append(out.Made, m)
 }
 
 // mostPlaces is how many places one finding names.
@@ -203,7 +174,7 @@ func gathered(all []finding.Finding) []finding.Finding {
 		g := &out[i]
 		g.Count++
 		if len(g.Evidence) < mostPlaces {
-			g.Evidence = append(g.Evidence, f.Object+", "+strings.Join(f.Evidence, ", "))
+			g.Evidence = append(g.Evidence, strings.Join(append([]string{f.Object}, f.Evidence...), ", "))
 		}
 	}
 	for i := range out {
