@@ -323,6 +323,6 @@ func (a *app) printCheck(d *checkDoc) error {
 	if _, err := fmt.Fprint(a.out, p.String()); err != nil {
 		return err
 	}
-	report := finding.Report{Findings: d.Findings, Before: "anybody applies this"}
+	report := finding.Report{Findings: d.Findings, Before: "the rollout"}
 	return report.WriteText(a.out, textWidth)
 }
