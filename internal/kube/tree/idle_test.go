@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/bascule/bascule/internal/kube/manifest"
 	"github.com/bascule/bascule/internal/kube/tree"
 )
 
@@ -69,6 +70,47 @@ func TestIdleOverrides(t *testing.T) {
 		}
 		if _, err := tree.IdleOverrides(dir, "preprod", render(t, shop), nil); err == nil {
 			t.Error("overrides that cannot be read are taken for none")
+		}
+	}
+}
+
+// TestIdleOverridesOfReleases: what people change of a release is held to what Helm renders for it, in its phases together; where nobody says what that is nothing is told, of the
+// patches for plain manifests neither, for they may be for what it brings along.
+func TestIdleOverridesOfReleases(t *testing.T) {
+	t.Parallel()
+	rendered, decisions, images := stored(t)
+	out := released(t, rendered, decisions, images)
+	const component = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\npatches:\n"
+	patch := func(target string) string {
+		return "- target: {" + target + "}\n  patch: '[{\"op\": \"add\", \"path\": \"/metadata/annotations\", \"value\": {\"a\": \"b\"}}]'\n"
+	}
+	const all, own = "overrides/preprod/all/kustomization.yaml", "overrides/preprod/releases/shop/web/all/kustomization.yaml"
+	put(t, filepath.Join(out, own), component+patch("kind: Deployment, name: web")+patch("kind: Job")+patch("kind: Deployment, name: gone"))
+	put(t, filepath.Join(out, all), component+patch("kind: Deployment, name: web"))
+	r := translateSet(t, readRelease(t, rendered), decisions, images)
+	files, err := tree.Render(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		rendered map[string]*manifest.Set
+		want     []tree.Idle
+	}{
+		{map[string]*manifest.Set{"shop/web": readRelease(t, rendered)}, []tree.Idle{{File: all, Target: "kind: Deployment, name: web", Named: true}, {File: own, Target: "kind: Deployment, name: gone", Named: true}}},
+		{nil, nil},
+	} {
+		got, err := tree.IdleOverrides(out, "preprod", files, c.rendered)
+		if diff := cmp.Diff(c.want, got); err != nil || diff != "" {
+			t.Errorf("%v (-want +got):\n%s", err, diff)
+		}
+		phases, err := tree.Load(out, c.rendered)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range phases {
+			if diff := cmp.Diff(c.want, p.Idle); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", p.Name, diff)
+			}
 		}
 	}
 }

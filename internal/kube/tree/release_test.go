@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
@@ -17,6 +16,7 @@ import (
 	"github.com/bascule/bascule/internal/kube/decision"
 	"github.com/bascule/bascule/internal/kube/manifest"
 	"github.com/bascule/bascule/internal/kube/profile"
+	"github.com/bascule/bascule/internal/kube/story"
 	"github.com/bascule/bascule/internal/kube/translate"
 	"github.com/bascule/bascule/internal/kube/tree"
 )
@@ -236,52 +236,41 @@ func unmarked(objects map[string]any) {
 // TestEveryRuleHoldsForReleases takes the source of each story of the rules for what Helm renders.
 func TestEveryRuleHoldsForReleases(t *testing.T) {
 	t.Parallel()
-	stories, err := filepath.Glob("../translate/testdata/*.txtar")
-	if err != nil || len(stories) < 50 {
-		t.Fatal(len(stories), err)
+	if n := len(story.All(t, "../translate/testdata/*.txtar")); n < 50 {
+		t.Fatal(n)
 	}
-	for _, story := range stories {
-		t.Run(strings.TrimSuffix(filepath.Base(story), ".txtar"), func(t *testing.T) {
-			t.Parallel()
-			archive, err := txtar.ParseFile(story)
+	story.Each(t, "../translate/testdata/*.txtar", func(t *testing.T, s *story.Story) {
+		t.Parallel()
+		images, err := translate.ParseImages([]byte(s.Parts["images"]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, decisions := normal(t, s.Parts["in.yaml"]), s.Parts["decisions.yaml"]
+		if in == "" {
+			t.Skip("nothing that Kustomize takes")
+		}
+		held := map[string]bool{}
+		for _, o := range translateSet(t, readRelease(t, in), decisions, images).Objects {
+			if o.Held != nil {
+				held[o.APIVersion()+" "+o.String()] = true
+			}
+		}
+		out := released(t, in, decisions, images)
+		for _, phase := range []string{"live", "standby"} {
+			got, err := onto(t, out, phase, in)
 			if err != nil {
 				t.Fatal(err)
 			}
-			part := map[string]string{}
-			for _, f := range archive.Files {
-				part[f.Name] = string(f.Data)
+			want := plain(t, in, decisions, images, phase)
+			maps.DeleteFunc(got, func(k string, _ any) bool { return held[k] })
+			maps.DeleteFunc(want, func(k string, _ any) bool { return held[k] })
+			unmarked(got)
+			unmarked(want)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s (-plain +release):\n%s", phase, diff)
 			}
-			images, err := translate.ParseImages([]byte(part["images"]))
-			if err != nil {
-				t.Fatal(err)
-			}
-			in, decisions := normal(t, part["in.yaml"]), part["decisions.yaml"]
-			if in == "" {
-				t.Skip("nothing that Kustomize takes")
-			}
-			held := map[string]bool{}
-			for _, o := range translateSet(t, readRelease(t, in), decisions, images).Objects {
-				if o.Held != nil {
-					held[o.APIVersion()+" "+o.String()] = true
-				}
-			}
-			out := released(t, in, decisions, images)
-			for _, phase := range []string{"live", "standby"} {
-				got, err := onto(t, out, phase, in)
-				if err != nil {
-					t.Fatal(err)
-				}
-				want := plain(t, in, decisions, images, phase)
-				maps.DeleteFunc(got, func(k string, _ any) bool { return held[k] })
-				maps.DeleteFunc(want, func(k string, _ any) bool { return held[k] })
-				unmarked(got)
-				unmarked(want)
-				if diff := cmp.Diff(want, got); diff != "" {
-					t.Errorf("%s (-plain +release):\n%s", phase, diff)
-				}
-			}
-		})
-	}
+		}
+	})
 }
 
 // normal takes out of a story what no chart renders: objects without a name, and documents that are none. Lists come as their elements.
