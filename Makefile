@@ -99,6 +99,10 @@ test-apiserver: ## apply what is written for a cluster to a real API server, whi
 	programs=$$(tools/apiserver/build) && BASCULE_APISERVER=$$programs BASCULE_APISERVER_FROM='$(abspath $(FROM))' \
 		go test -count=1 -timeout 30m -v ./internal/acceptance/apiserver
 
+.PHONY: test-helm
+test-helm: ## render a chart with Helm 3 and Helm 4, which the first run builds (long), and deploy it in each way with the patches
+	programs=$$(tools/helm/build) && BASCULE_HELM=$$programs go test -count=1 -timeout 10m -v ./internal/acceptance/helm
+
 .PHONY: servers-up
 servers-up: ## install and start the test servers
 	testbed/up

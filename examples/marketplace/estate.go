@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-//go:embed environments.yaml services templates platform by-hand
+//go:embed environments.yaml bascule.yaml services templates platform by-hand
 var files embed.FS
 
 // Environment is where a copy of the marketplace runs.
@@ -53,6 +53,10 @@ func Environments() ([]Environment, error) {
 	var all []Environment
 	return all, yaml.UnmarshalStrict(text, &all)
 }
+
+// Platform returns the bascule.yaml of all environments, for a folder that holds each environment's manifests in a folder of its name, and beside these
+// NAME.yaml and NAME.images.
+func Platform() ([]byte, error) { return files.ReadFile("bascule.yaml") }
 
 // Manifests returns the files of one environment, by their path with slashes: PART/NAME.yaml.
 func Manifests(environment string) (map[string][]byte, error) {

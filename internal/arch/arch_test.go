@@ -19,12 +19,12 @@ var layers = [][]string{
 	{"convert"},
 	{"mysql", "postgres", "snapshot", "follow", "verify", "cutover"},
 	{"migration"},
-	{"kube/parts"},
+	{"kube/parts", "kube/story"},
 	{"kube/crd", "kube/builtin", "kube/manifest", "kube/profile"},
-	{"kube/gateway", "kube/cluster", "kube/branch"},
+	{"kube/gateway", "kube/monitor", "kube/calico", "kube/cluster", "kube/branch"},
 	{"kube/decision"},
 	{"kube/translate"},
-	{"kube/tree", "kube/check", "kube/drift", "kube/dependency"},
+	{"kube/tree", "kube/check", "kube/drift", "kube/dependency", "kube/helm"},
 	{"round"},
 	{"round/store", "round/outside", "platform"},
 	{"crossplane/pipeline"},
@@ -33,7 +33,7 @@ var layers = [][]string{
 	{"web"},
 	{"cli"},
 	{"servertest", "crosscheck", "storefront"},
-	{"crosscheck/cmd", "acceptance", "acceptance/apiserver", "acceptance/estate", "crashtest", "arch"},
+	{"crosscheck/cmd", "acceptance", "acceptance/apiserver", "acceptance/estate", "acceptance/helm", "crashtest", "arch"},
 }
 
 // ends may know only their own dialect, whatever their layer would allow.

@@ -153,12 +153,14 @@ func newEnvironmentDoc(p *platform.Platform, e *platform.Environment, folder str
 	for _, kind := range []struct {
 		name   string
 		places []platform.Place
-	}{{"cache", e.Caches}, {"bucket", e.Buckets}, {"workload", e.Workloads}} {
+	}{{"cache", e.Caches}, {"bucket", e.Buckets}} {
 		for _, place := range kind.places {
-			if kind.name == "workload" && place.Config != "" {
-				continue // bascule kube translate reads it
-			}
 			x.Idle = append(x.Idle, kind.name+" "+place.Name)
+		}
+	}
+	for _, w := range e.Workloads {
+		if w.Config == "" && len(w.From) == 0 { // else bascule kube reads them
+			x.Idle = append(x.Idle, "workload "+w.Name)
 		}
 	}
 	return x, nil
@@ -171,7 +173,9 @@ func missingFiles(e *platform.Environment, folder string) (missing []string) {
 		files = append(files, db.Config, db.Rehearsal)
 	}
 	for _, w := range e.Workloads {
-		files = append(files, w.Config)
+		files = append(files, w.Config, w.Images)
+		files = append(files, slices.DeleteFunc(slices.Clone(w.From), platform.InCluster)...)
+		files = append(files, w.CRDs...)
 	}
 	for _, f := range files {
 		name := f

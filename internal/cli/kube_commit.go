@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 
@@ -26,20 +25,27 @@ a commit; in a round, only one that this round has made.
 		Example: "  bascule kube commit --out gitops --env preprod --push origin",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			switch {
-			case out == "":
-				return usage(cmd, "read the command line", errors.New("--out names no folder"))
-			case !environmentName.MatchString(environment):
-				return usage(cmd, "read the command line", fmt.Errorf("--env %q is no name: small letters, digits, dots, dashes and underscores", environment))
+			if err := environmentFlag(cmd, environment); err != nil {
+				return err
+			}
+			if out == "" {
+				w, err := a.workloads(environment)
+				if err != nil {
+					return err
+				}
+				if out = w.Out; out == "" {
+					return a.unsaid(environment, "tree", "--out", "out")
+				}
 			}
 			return a.commit(cmd.Context(), out, environment, push, undo)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&out, "out", "", "the `DIR` of the tree, in a Git repository")
+	f.StringVar(&out, "out", "", "the `DIR` of the tree, in a Git repository; without it, the one that bascule.yaml names")
 	f.StringVar(&environment, "env", "", "the environment's `NAME`")
 	f.StringVar(&push, "push", "", "push the branch to `REMOTE`")
 	f.BoolVar(&undo, "undo", false, "take the last commit back")
+	a.platformFlag(cmd)
 	return cmd
 }
 

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,49 +16,53 @@ import (
 	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/kube/decision"
 	"github.com/bascule/bascule/internal/kube/drift"
+	"github.com/bascule/bascule/internal/kube/manifest"
 	"github.com/bascule/bascule/internal/platform"
 )
 
 // drifting is the flags of kube drift.
 type drifting struct {
-	decisions string
-	dry, all  bool
+	decisions, helm string
+	dry, all        bool
 }
 
 func (a *app) kubeDrift() *cobra.Command {
 	var t drifting
 	cmd := &cobra.Command{
-		Use:   "drift [NAME=]PATH [NAME=]PATH...",
+		Use:   "drift [ENVIRONMENT|[NAME=]PATH]...",
 		Short: "Lay the manifests of regions side by side, and suggest what to harmonise",
 		Long: `Reads the manifests of two regions or more, each a folder or a file, that hold the same application;
 matches their objects by kind, namespace and name; and prints each difference once, however many
 objects have it, with a harmonised value where something supports one. What is a region's own (its
-zones, hosts, ARNs, sizes) is told apart from drift. A region is called by its folder's name, or by
-NAME, which may be an environment of bascule.yaml.
+zones, hosts, ARNs, sizes) is told apart from drift.
+
+A region is an environment whose manifests bascule.yaml names, with the releases of Helm of its
+decisions; without an argument, each of these is one. Else it is called by its folder's name, or by
+NAME.
 
 With --decisions it writes each open difference into a file of decisions, with the suggestion as its
 answer: read it before bascule kube translate follows it. Answers that stand there stay as they are.
 Values of secrets are not printed and not written.
 
 ` + exitCodesShort(ExitResource, ExitData),
-		Example: `  bascule kube drift manifests/prod-eu manifests/prod-na manifests/prod-ap
+		Example: `  bascule kube drift
+  bascule kube drift prod-eu prod-na
+  bascule kube drift manifests/prod-eu manifests/prod-na manifests/prod-ap
   bascule kube drift eu=out/eu na=out/na --decisions harmonise.yaml`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.drifts(cmd, &t, args) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&t.decisions, "decisions", "", "the `FILE` of decisions to follow and to extend; it is made if it is not there")
-	f.StringVar(&a.file, "file", platformFile, "the `FILE` that describes the platform")
+	a.platformFlag(cmd)
+	f.StringVar(&t.helm, "helm", "", helmHelp)
 	f.BoolVar(&t.dry, "dry-run", false, "say what would be written to the file of decisions, and write nothing")
 	f.BoolVar(&t.all, "expected", false, "print expected differences one by one")
 	return cmd
 }
 
 func (a *app) drifts(cmd *cobra.Command, t *drifting, args []string) error {
-	if len(args) < 2 {
-		return usage(cmd, "read the command line", errors.New("two regions or more are compared, each a folder or a file"))
-	}
-	regions, err := a.regions(cmd, args)
+	regions, err := a.regions(cmd, args, t.helm)
 	if err != nil {
 		return err
 	}
@@ -86,52 +91,93 @@ func (a *app) drifts(cmd *cobra.Command, t *drifting, args []string) error {
 }
 
 // regions reads the manifests of all regions.
-func (a *app) regions(cmd *cobra.Command, args []string) ([]drift.Region, error) {
-	hosts, err := a.environmentHosts()
+func (a *app) regions(cmd *cobra.Command, args []string, program string) ([]drift.Region, error) {
+	if len(args) == 1 {
+		return nil, usage(cmd, "read the command line", errors.New("two regions or more are compared, each an environment, a folder or a file"))
+	}
+	p, err := a.described()
+	if len(args) == 0 && err == nil {
+		p, args, err = a.everyRegion()
+	}
 	if err != nil {
 		return nil, err
 	}
 	var out []drift.Region
 	for _, arg := range args {
-		name, path, ok := strings.Cut(arg, "=")
-		if !ok {
-			path = arg
-			name = strings.TrimSuffix(filepath.Base(filepath.Clean(arg)), filepath.Ext(arg))
+		name, from, err := a.region(p, arg)
+		if err != nil {
+			return nil, err
 		}
-		if name == "" || path == "" || strings.Trim(name, "./\\-") == "" {
+		if name == "" || from == "" && arg != name || strings.Trim(name, "./\\-") == "" {
 			return nil, usage(cmd, "read the command line", fmt.Errorf("%q has no name: write NAME=PATH", arg))
 		}
 		if slices.ContainsFunc(out, func(r drift.Region) bool { return r.Name == name }) {
 			return nil, usage(cmd, "read the command line", fmt.Errorf("two regions are called %s: write NAME=PATH", name))
 		}
-		set, err := a.manifests(cmd.Context(), []string{path})
+		set, err := a.regional(cmd.Context(), name, from, program)
 		if err != nil {
 			return nil, err
 		}
 		if len(set.Objects) == 0 {
-			return nil, fault.New(fault.Usage, "read the manifests of "+name, fmt.Errorf("there is no object in %s", path), "name a folder of manifests")
+			return nil, fault.New(fault.Usage, "read the manifests of "+name, fmt.Errorf("there is no object in %s", cmp.Or(from, a.file)), "name a folder of manifests")
 		}
-		out = append(out, drift.Region{Name: name, Set: set, Hosts: hosts[name]})
+		out = append(out, drift.Region{Name: name, Set: set, Hosts: hostsOf(p, name)})
 	}
 	return out, nil
 }
 
-// environmentHosts are the hosts of the environments of bascule.yaml, where there is one.
-func (a *app) environmentHosts() (map[string][]string, error) {
-	if _, err := os.Stat(a.file); errors.Is(err, fs.ErrNotExist) && a.file == platformFile {
-		return nil, nil
-	}
-	p, err := platform.Read(a.file)
+// everyRegion are the environments whose manifests bascule.yaml names: at least two.
+func (a *app) everyRegion() (*platform.Platform, []string, error) {
+	p, err := a.needed("name two regions or more")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	out := map[string][]string{}
+	var named []string
 	for i := range p.Environments {
-		for _, h := range p.Environments[i].Hosts {
-			out[p.Environments[i].Name] = append(out[p.Environments[i].Name], h.Name)
+		if p.Environments[i].Manifests() != nil {
+			named = append(named, p.Environments[i].Name)
 		}
 	}
-	return out, nil
+	if len(named) < 2 {
+		return nil, nil, fault.New(fault.Usage, "find the regions", fmt.Errorf("%s names the manifests of %s, and two regions or more are compared", a.file, plural(int64(len(named)), "environment")),
+			"say where they are, under each environment: workloads: [{name: ..., from: [FOLDER]}]; or name the regions")
+	}
+	return p, named, nil
+}
+
+// region reads an argument: NAME=PATH, a path, or an environment whose manifests bascule.yaml names, which has no path.
+func (a *app) region(p *platform.Platform, arg string) (name, path string, err error) {
+	if name, path, ok := strings.Cut(arg, "="); ok {
+		return name, path, nil
+	}
+	if p != nil && p.Environment(arg) != nil {
+		if p.Environment(arg).Manifests() != nil {
+			return arg, "", nil
+		}
+		if _, err := os.Stat(arg); err != nil {
+			return "", "", a.unsaid(arg, "manifests", arg+"=PATH", "from")
+		}
+	}
+	return strings.TrimSuffix(filepath.Base(filepath.Clean(arg)), filepath.Ext(arg)), arg, nil
+}
+
+// regional reads the manifests of a region: those at a path, or those of an environment, with its releases of Helm.
+func (a *app) regional(ctx context.Context, environment, path, program string) (*manifest.Set, error) {
+	if path == "" {
+		return a.environmentSet(ctx, environment, program)
+	}
+	return a.manifests(ctx, []string{path})
+}
+
+// hostsOf are the hosts of an environment; of none where bascule.yaml does not have it.
+func hostsOf(p *platform.Platform, name string) (hosts []string) {
+	if p == nil || p.Environment(name) == nil {
+		return nil
+	}
+	for _, h := range p.Environment(name).Hosts {
+		hosts = append(hosts, h.Name)
+	}
+	return hosts
 }
 
 // readDecisions reads a file of decisions that may not be there yet.

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -15,7 +14,7 @@ import (
 )
 
 func (a *app) kubeGateway() *cobra.Command {
-	var from []string
+	var t source
 	var facts string
 	cmd := &cobra.Command{
 		Use:   "gateway",
@@ -27,21 +26,16 @@ Objects and patches are printed as YAML, the rest as comments before them. It wr
 with 4 when a finding is a blocker.
 
 ` + exitCodesShort(ExitRefused, ExitConnect, ExitUnsupported, ExitData),
-		Example: "  bascule kube gateway --from manifests/ --facts gateway.yaml",
+		Example: "  bascule kube gateway --from manifests/ --facts gateway.yaml\n  bascule kube gateway --env preprod",
 		Args:    noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if len(from) == 0 {
-				return usage(cmd, "read the command line", errors.New("--from is missing"))
-			}
-			return a.gateway(cmd.Context(), from, facts)
-		},
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.gateway(cmd, &t, facts) },
 	}
-	cmd.Flags().StringArrayVar(&from, "from", nil, fromHelp)
+	a.sourceFlags(cmd, &t, "the `NAME` of the environment of bascule.yaml that is read where neither --from nor --release names manifests")
 	cmd.Flags().StringVar(&facts, "facts", "", "a YAML file with what the manifests cannot tell")
 	return cmd
 }
 
-func (a *app) gateway(ctx context.Context, from []string, factsFile string) error {
+func (a *app) gateway(cmd *cobra.Command, t *source, factsFile string) error {
 	facts := &gateway.Facts{}
 	if factsFile != "" {
 		text, err := os.ReadFile(factsFile)
@@ -52,7 +46,7 @@ func (a *app) gateway(ctx context.Context, from []string, factsFile string) erro
 			return fault.New(fault.Usage, fmt.Sprintf("read %q", factsFile), cmp.Or(errors.Unwrap(err), err), "docs/design/gateway.md lists the facts")
 		}
 	}
-	set, err := a.manifests(ctx, from)
+	set, err := a.sourced(cmd, t)
 	if err != nil {
 		return err
 	}

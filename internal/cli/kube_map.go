@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,13 +14,12 @@ import (
 	"github.com/bascule/bascule/internal/kube/dependency"
 	"github.com/bascule/bascule/internal/kube/profile"
 	"github.com/bascule/bascule/internal/mysql"
-	"github.com/bascule/bascule/internal/platform"
 )
 
 // mapping is the flags of kube map.
 type mapping struct {
-	from             []string
-	environment, svg string
+	source
+	svg string
 }
 
 func (a *app) kubeMap() *cobra.Command {
@@ -32,41 +30,33 @@ func (a *app) kubeMap() *cobra.Command {
 		Long: `Reads the manifests of an environment and says which workload uses which database, cache, bucket,
 queue, secret, host and other service: where each was found, and how sure that is; which workloads
 must move together because they share state, and which single tie would part them; and which seem to
-use AWS with the role of their node. With --env the databases of bascule.yaml are known by name.
+use AWS with the role of their node. With --env the databases of bascule.yaml are known by name, and
+its manifests and releases of Helm are read where neither --from nor --release names any.
 Values of secrets are not printed: of an address only the host is taken.
 
 ` + exitCodesShort(ExitConnect, ExitResource, ExitData),
-		Example: "  bascule kube map --from manifests/preprod --env preprod --svg preprod.svg",
+		Example: "  bascule kube map --env preprod --svg preprod.svg\n  bascule kube map --from manifests/preprod",
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.maps(cmd, &t) },
 	}
-	f := cmd.Flags()
-	f.StringArrayVar(&t.from, "from", nil, fromHelp)
-	f.StringVar(&t.environment, "env", "", "the `NAME` of the environment in bascule.yaml whose databases they use")
-	f.StringVar(&a.file, "file", platformFile, "the `FILE` that describes the platform")
-	f.StringVar(&t.svg, "svg", "", "the `FILE` to write a picture to")
+	a.sourceFlags(cmd, &t.source, "the `NAME` of the environment in bascule.yaml whose databases they use")
+	cmd.Flags().StringVar(&t.svg, "svg", "", "the `FILE` to write a picture to")
 	return cmd
 }
 
 func (a *app) maps(cmd *cobra.Command, t *mapping) error {
-	if len(t.from) == 0 {
-		return usage(cmd, "read the command line", errors.New("--from names no manifests"))
-	}
 	in := dependency.Input{}
 	var err error
 	if t.environment != "" {
-		if in.Databases, err = a.knownDatabases(t.environment); err != nil {
+		if in.Databases, err = a.mapped(t.environment); err != nil {
 			return err
 		}
 	}
 	if in.Profile, err = profile.Load(); err != nil {
 		return fmt.Errorf("load the profile: %w", err)
 	}
-	if in.Set, err = a.manifests(cmd.Context(), t.from); err != nil {
+	if in.Set, err = a.sourced(cmd, &t.source); err != nil {
 		return err
-	}
-	if len(in.Set.Objects) == 0 {
-		return fault.New(fault.Usage, "read the manifests", fmt.Errorf("there is no object in %s", strings.Join(t.from, ", ")), "name a folder of manifests with --from")
 	}
 	m := dependency.New(in)
 	if t.svg != "" {
@@ -94,40 +84,32 @@ type mapDoc struct {
 	*dependency.Map
 }
 
-// knownDatabases are the databases of an environment of bascule.yaml whose source's host the files that it names tell. What they hold by reference is not
-// looked up: a map needs no secret.
-func (a *app) knownDatabases(environment string) ([]dependency.Known, error) {
-	p, err := platform.Read(a.file)
+// mapped takes from bascule.yaml the databases of the environment whose source's host the files that it names tell. What they hold by reference is not looked
+// up: a map needs no secret.
+func (a *app) mapped(environment string) ([]dependency.Known, error) {
+	p, err := a.needed("name the manifests with --from, without --env")
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	for i := range p.Environments {
-		e := &p.Environments[i]
-		names = append(names, e.Name)
-		if e.Name != environment {
-			continue
-		}
-		var out []dependency.Known
-		for _, d := range e.Databases {
-			file := d.Config
-			if !filepath.IsAbs(file) {
-				file = filepath.Join(filepath.Dir(a.file), file)
-			}
-			s, err := readConfig(file)
-			if err != nil {
-				if _, gone := os.Stat(file); errors.Is(gone, fs.ErrNotExist) {
-					continue // bascule config check says so
-				}
-				return nil, err
-			}
-			if host := hostOf(s.Source); host != "" {
-				out = append(out, dependency.Known{Name: d.Name, Host: host})
-			}
-		}
-		return out, nil
+	e, err := a.environmentOf(p, environment)
+	if err != nil {
+		return nil, err
 	}
-	return nil, fault.New(fault.Usage, "find the environment "+environment, fmt.Errorf("%s has only: %s", a.file, strings.Join(names, ", ")), "name one of them with --env, or another file with --file")
+	var out []dependency.Known
+	for _, d := range e.Databases {
+		file := a.beside(d.Config)
+		s, err := readConfig(file)
+		if err != nil {
+			if _, gone := os.Stat(file); errors.Is(gone, fs.ErrNotExist) {
+				continue // bascule config check says so
+			}
+			return nil, err
+		}
+		if host := hostOf(s.Source); host != "" {
+			out = append(out, dependency.Known{Name: d.Name, Host: host})
+		}
+	}
+	return out, nil
 }
 
 // hostOf is the host of a source; empty where only a reference says it.

@@ -1,31 +1,29 @@
 package cli
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"regexp"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/finding"
+	"github.com/bascule/bascule/internal/kube/check"
 	"github.com/bascule/bascule/internal/kube/decision"
 	"github.com/bascule/bascule/internal/kube/profile"
 	"github.com/bascule/bascule/internal/kube/translate"
 	gitops "github.com/bascule/bascule/internal/kube/tree"
-	"github.com/bascule/bascule/internal/platform"
 )
 
 // translation is the flags of kube translate.
 type translation struct {
-	from                             []string
-	environment, out, config, images string
-	dry                              bool
+	from, releases                         []string
+	environment, out, config, images, helm string
+	dry                                    bool
+
+	rendered []rendered
+	charts   *charts
 }
 
 func (a *app) kubeTranslate() *cobra.Command {
@@ -33,28 +31,35 @@ func (a *app) kubeTranslate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "translate",
 		Short: "Write a GitOps tree for GKE from manifests for AWS",
-		Long: `Reads manifests (YAML or JSON; what Kustomize and Helm print; a cluster) and writes a tree: below
-generated/ the objects byte for byte, and a patch with its reason for each that changes; below
-overrides/, once, what people change and GitOps applies. Prints what people must know: what means
-something else now, what has to be made, what nobody knows, what has no equivalent.
+		Long: `Reads manifests (YAML or JSON; what Kustomize prints; a cluster) and writes a tree: below generated/
+the objects byte for byte, and a patch with its reason for each that changes; below overrides/, once,
+what people change and GitOps applies. Of a release of Helm, whose chart goes on being deployed, it
+writes patches alone, for Kustomize and Argo CD, Flux, and Helm itself. Prints what people must know:
+what means something else now, what has to be made, what nobody knows, what has no equivalent.
+
+What no flag says, bascule.yaml may say for the environment, under workloads: where its manifests
+are, where the tree is, and what people have decided, among it which releases there are.
 
 It writes whole trees or nothing, may be run again at any time, and changes no more than the source
 has changed. Values of secrets enter neither the tree nor the report.
 
 ` + exitCodesShort(ExitRefused, ExitConnect, ExitUnsupported, ExitResource, ExitData),
-		Example: `  bascule kube translate --from manifests/preprod --env preprod --out gitops
-  helm template shop charts/shop | bascule kube translate --from - --env preprod --out gitops --dry-run
+		Example: `  bascule kube translate --env preprod
+  bascule kube translate --from manifests/preprod --env preprod --out gitops
+  helm template web charts/web -n shop | bascule kube translate --release shop/web=- --env preprod --out gitops
   bascule kube translate --from cluster:old-preprod --env preprod --out gitops`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.translates(cmd, &t) },
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&t.from, "from", nil, fromHelp)
+	f.StringArrayVar(&t.releases, "release", nil, releaseHelp)
+	f.StringVar(&t.helm, "helm", "", helmHelp)
 	f.StringVar(&t.environment, "env", "", "the environment's `NAME`")
 	f.StringVar(&t.out, "out", "", "the `DIR` of the tree")
 	f.StringVar(&t.config, "config", "", "`FILE` of decisions; without it, the one that bascule.yaml names for the environment's workloads")
 	f.StringVar(&t.images, "images", "", "`FILE` of verified copies of images: SOURCE DESTINATION sha256:DIGEST, one a line")
-	f.StringVar(&a.file, "file", platformFile, "the `FILE` that describes the platform")
+	a.platformFlag(cmd)
 	f.BoolVar(&t.dry, "dry-run", false, "say what would be written, and write nothing")
 	return cmd
 }
@@ -62,13 +67,15 @@ has changed. Values of secrets enter neither the tree nor the report.
 var environmentName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
 
 func (a *app) translates(cmd *cobra.Command, t *translation) error {
-	switch {
-	case len(t.from) == 0:
-		return usage(cmd, "read the command line", errors.New("--from names no manifests"))
-	case !environmentName.MatchString(t.environment):
-		return usage(cmd, "read the command line", fmt.Errorf("--env %q is no name: small letters, digits, dots, dashes and underscores", t.environment))
-	case t.out == "":
-		return usage(cmd, "read the command line", errors.New("--out names no folder"))
+	if err := environmentFlag(cmd, t.environment); err != nil {
+		return err
+	}
+	var err error
+	if t.rendered, err = parseReleases(t.releases, false); err != nil {
+		return usage(cmd, "read the command line", err)
+	}
+	if err := a.complete(t); err != nil {
+		return err
 	}
 	in, err := a.translationInput(cmd.Context(), t)
 	if err != nil {
@@ -79,10 +86,25 @@ func (a *app) translates(cmd *cobra.Command, t *translation) error {
 	if err != nil {
 		return err
 	}
+	if err := t.charts.traced(cmd.Context(), in, r, files); err != nil {
+		return err
+	}
+	idle, err := gitops.IdleOverrides(t.out, t.environment, files, byRelease(in.Set))
+	if err != nil {
+		return err
+	}
+	for _, o := range idle {
+		r.Findings = append(r.Findings, check.Override(o).Finding())
+	}
 	changes, err := gitops.Write(t.out, t.environment, files, t.dry)
 	if err != nil {
 		return err
 	}
+	first, err := gitops.Create(t.out, gitops.Overrides(r), t.dry)
+	if err != nil {
+		return err
+	}
+	changes = append(changes, first...)
 	d := newTranslateDoc(t, r, changes)
 	if a.json {
 		return a.printJSON(d)
@@ -90,15 +112,40 @@ func (a *app) translates(cmd *cobra.Command, t *translation) error {
 	return a.printTranslation(d)
 }
 
+// environmentFlag refuses what can be no environment's name.
+func environmentFlag(cmd *cobra.Command, name string) error {
+	if environmentName.MatchString(name) {
+		return nil
+	}
+	return usage(cmd, "read the command line", fmt.Errorf("--env %q is no name: small letters, digits, dots, dashes and underscores", name))
+}
+
+// complete takes from bascule.yaml what no flag has said.
+func (a *app) complete(t *translation) error {
+	if len(t.from) > 0 && t.out != "" && t.config != "" {
+		return nil
+	}
+	w, err := a.workloads(t.environment)
+	if err != nil {
+		return err
+	}
+	if len(t.from) == 0 {
+		t.from = w.From
+	}
+	t.images, t.out, t.config = cmp.Or(t.images, w.Images), cmp.Or(t.out, w.Out), cmp.Or(t.config, w.Config)
+	switch {
+	case len(t.from)+len(t.rendered) == 0 && t.config == "":
+		return a.noManifests(t.environment)
+	case t.out == "":
+		return a.unsaid(t.environment, "tree", "--out", "out")
+	}
+	return nil
+}
+
 // translationInput reads what a translation is made from.
 func (a *app) translationInput(ctx context.Context, t *translation) (*translate.Input, error) {
 	in := &translate.Input{Environment: t.environment, File: t.config}
 	var err error
-	if in.File == "" {
-		if in.File, err = a.decisionsFile(t.environment); err != nil {
-			return nil, err
-		}
-	}
 	if in.File == "" {
 		in.File = "the file that --config names"
 	} else if in.Decisions, err = decision.Read(in.File); err != nil {
@@ -112,47 +159,20 @@ func (a *app) translationInput(ctx context.Context, t *translation) (*translate.
 	if in.Profile, err = profile.Load(); err != nil {
 		return nil, err
 	}
-	if in.Set, err = a.manifests(ctx, t.from); err != nil {
-		return nil, err
-	}
-	if len(in.Set.Objects) == 0 {
-		return nil, fault.New(fault.Usage, "read the manifests", fmt.Errorf("there is no object in %s", strings.Join(t.from, ", ")), "name a folder of manifests with --from; an empty source would remove the whole tree")
-	}
-	return in, nil
+	return in, a.translationSet(ctx, t, in)
 }
 
-// decisionsFile is the file that bascule.yaml names for an environment's workloads; none where there is no bascule.yaml, or no such file in it.
-func (a *app) decisionsFile(environment string) (string, error) {
-	if _, err := os.Stat(a.file); errors.Is(err, fs.ErrNotExist) && a.file == platformFile {
-		return "", nil
+// translationSet reads the objects: manifests, and what Helm renders for releases.
+func (a *app) translationSet(ctx context.Context, t *translation, in *translate.Input) error {
+	var err error
+	if t.charts, err = a.charts(in.Decisions, in.Profile, t.helm); err != nil {
+		return err
 	}
-	p, err := platform.Read(a.file)
-	if err != nil {
-		return "", err
+	if len(t.from)+len(t.rendered)+len(t.charts.decisions.Releases) == 0 {
+		return a.noManifests(t.environment)
 	}
-	var known []string
-	for _, e := range p.Environments {
-		known = append(known, e.Name)
-		if e.Name != environment {
-			continue
-		}
-		var named []string
-		for _, w := range e.Workloads {
-			if w.Config != "" {
-				named = append(named, w.Config)
-			}
-		}
-		switch {
-		case len(named) == 0:
-			return "", nil
-		case len(named) > 1:
-			return "", fault.New(fault.Usage, "find the decisions about "+environment, fmt.Errorf("%s names several: %s", a.file, strings.Join(named, ", ")), "name one of them with --config")
-		case filepath.IsAbs(named[0]):
-			return named[0], nil
-		}
-		return filepath.Join(filepath.Dir(a.file), named[0]), nil
-	}
-	return "", fault.New(fault.Usage, "find the environment "+environment, fmt.Errorf("%s has only: %s", a.file, strings.Join(known, ", ")), "name one of them with --env, or another file with --file")
+	in.Set, err = t.charts.with(ctx, t.from, t.rendered)
+	return err
 }
 
 // translateDoc is what a translation came to.

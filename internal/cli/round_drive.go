@@ -67,7 +67,7 @@ func (d *desk) world() (*outside.Outside, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &outside.Outside{Folder: folder, Redact: d.redact.clean}
+	o := &outside.Outside{Folder: folder, Redact: d.redact.clean, Env: []string{fileVariable + "=" + filepath.Join(folder, filepath.Base(d.file))}}
 	if ref := d.platform.WebhookSecret; ref != "" {
 		o.Secret = func(ctx context.Context) (string, error) { return d.resolve(ctx, "webhook-secret", ref) }
 	}

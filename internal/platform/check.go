@@ -147,12 +147,13 @@ func (c *checker) things(path string, e *Environment) {
 	for i, h := range e.Hosts {
 		c.named(fmt.Sprintf("%s.hosts[%d].name", path, i), "host", h.Name, hosts)
 	}
-	for key, places := range map[string][]Place{"caches": e.Caches, "buckets": e.Buckets, "workloads": e.Workloads} {
+	for key, places := range map[string][]Place{"caches": e.Caches, "buckets": e.Buckets} {
 		seen := map[string]bool{}
 		for i, p := range places {
 			c.named(fmt.Sprintf("%s.%s[%d].name", path, key, i), strings.TrimSuffix(key, "s"), p.Name, seen)
 		}
 	}
+	c.workloads(path+".workloads", e)
 }
 
 // hooks looks that each stands for a step that a person or a command does.
@@ -163,6 +164,8 @@ func (c *checker) hooks(path string, e *Environment) {
 		switch {
 		case s == nil:
 			c.add(at, "there is no step %q%s", n, c.perhaps(n))
+		case !s.in(e):
+			c.elsewhere(at, s, e)
 		case !slices.Contains([]round.Kind{round.KindManual, round.KindHook, round.KindTraffic}, round.Kind(s.Kind)):
 			c.add(at, "step %q is %s; hooks stand for manual, hook and traffic steps", n, s.Kind)
 		case h.Do == "":
@@ -173,6 +176,15 @@ func (c *checker) hooks(path string, e *Environment) {
 		c.rehearsed(at, h.Rehearse, h.RehearseUndo)
 		c.lasts(at+".timeout", h.Timeout)
 	}
+}
+
+// elsewhere refuses what is about a step that the environment does not have.
+func (c *checker) elsewhere(path string, s *Step, e *Environment) {
+	why := "its workloads name no cluster"
+	if e.deploys() {
+		why = "its workloads name a cluster, so that its rounds have the steps of a tree in its place"
+	}
+	c.add(path, "rounds of %s have no step %q: %s", e.Name, s.Name, why)
 }
 
 func (c *checker) templateStep(n string) *Step {
@@ -201,7 +213,7 @@ func (c *checker) ramps(path string, e *Environment) {
 	var shares, whole bool
 	for i, s := range c.p.template() {
 		switch {
-		case !s.moves():
+		case !s.moves(), !s.in(e):
 		case !s.ramps():
 			whole = true
 		default:
@@ -232,6 +244,9 @@ func (c *checker) parameters(path string, e *Environment) {
 		}
 	}
 	for i, s := range c.p.template() {
+		if !s.in(e) {
+			continue
+		}
 		values, at := e.values(c.p, &s, nil), fmt.Sprintf("$.steps[%d]", i)
 		if s.Each == eachDatabase {
 			values["database"] = ""
@@ -268,6 +283,8 @@ func (c *checker) watches(path string, e *Environment) {
 			case n == "" || script.Task(m.watched(n)) != nil:
 			case len(ids) > 1:
 				c.add(at+"."+key, "step %q is made for each database: name one of them, such as %q", n, ids[0])
+			case c.templateStep(n) != nil && !c.templateStep(n).in(e):
+				c.elsewhere(at+"."+key, c.templateStep(n), e)
 			default:
 				c.add(at+"."+key, "there is no step %q%s", n, c.perhaps(n))
 			}

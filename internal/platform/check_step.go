@@ -37,6 +37,9 @@ func (c *checker) step(path string, s *Step) {
 	if s.Each != "" && s.Each != eachDatabase {
 		c.add(path+".each", "a step can be made for each database, not for each %q", s.Each)
 	}
+	if s.Where != "" && s.Where != whereWorkloads && s.Where != whereNone {
+		c.add(path+".where", "a step can be for environments with workloads or no-workloads, not for %q", s.Where)
+	}
 	c.belongs(path, s, kind)
 	c.does(path, s, kind)
 	c.undoes(path, s, kind)
@@ -106,17 +109,17 @@ func (c *checker) does(path string, s *Step, kind round.Kind) {
 		c.add(path+".rehearse", "%q is no duration such as 10s, and it stands for the time that step %q waits", s.Rehearse, s.Name)
 	case s.Do != "" && s.Manual != "":
 		c.add(path+".manual", "step %q is done by what its do says, not by a person", s.Name)
-	case kind != round.KindWait && kind != round.KindAuto && kind != round.KindGate && s.Do == "" && s.Manual == "" && c.unhooked(s.Name):
+	case kind != round.KindWait && kind != round.KindAuto && kind != round.KindGate && s.Do == "" && s.Manual == "" && c.unhooked(s):
 		c.add(path, "step %q says nothing to do", s.Name)
 	}
 	c.rehearsed(path, s.Rehearse, s.RehearseUndo)
 }
 
 // unhooked reports whether an environment has no hook for a step.
-func (c *checker) unhooked(step string) bool {
+func (c *checker) unhooked(s *Step) bool {
 	return len(c.p.Environments) == 0 || slices.ContainsFunc(c.p.Environments, func(e Environment) bool {
-		_, ok := e.Hooks[step]
-		return !ok
+		_, ok := e.Hooks[s.Name]
+		return !ok && s.in(&e)
 	})
 }
 

@@ -134,6 +134,10 @@ const draftTimes = `    # zone: Europe/Paris               # in which its people
 const draftRest = `    # hosts:
     #   - {name: api.shop.example}
     #   - {name: static.shop.example, ramp: true}   # it only reads, so its traffic may move by shares
+    # What bascule kube reads: where its manifests are, what people decided about them, and where the tree for the new side is written. With the new side's
+    # cluster (a context of kubectl), rounds bring them over by that tree.
+    # workloads:
+    #   - {name: shop, from: [manifests/preprod], config: preprod/kube.yaml, out: gitops, cluster: gke-preprod}
     # What a person does, a command can do, by the step's name.
     # hooks:
     #   quiesce: {do: ./quiesce on, check: ./quiesce is-on, undo: ./quiesce off, rehearse: ./quiesce --scratch on}

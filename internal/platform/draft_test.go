@@ -67,7 +67,7 @@ func TestDraftComments(t *testing.T) {
 		t.Fatalf("%v\n%s", err, strings.Join(lines, ""))
 	}
 	e := p.Environments[0]
-	if len(p.People) != 2 || e.Window == nil || len(e.Hosts) != 2 || len(e.Hooks) != 1 || len(e.Watch) != 1 || e.MaxLag == 0 || p.Journal == "" || p.Notify == nil {
+	if len(p.People) != 2 || e.Window == nil || len(e.Hosts) != 2 || len(e.Hooks) != 1 || e.Manifests() == nil || len(e.Watch) != 1 || e.MaxLag == 0 || p.Journal == "" || p.Notify == nil {
 		t.Errorf("the comments offer less than they seem to: %+v", p)
 	}
 }

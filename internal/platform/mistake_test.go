@@ -89,7 +89,7 @@ func TestFarMistakes(t *testing.T) {
 		{"weights: [5, 25, 100]", "weights: [100]", "has no shares between which it could pause"},
 		{"approvers: [ann, bob]", "approvers: [ann]", "2 people are to agree, and 1 may"},
 		{"    acknowledges: [codes]\n", "", "step codes has no undo, and no gate before it acknowledges that"},
-		{"needs: [ready, verify]", "needs: [ready, verify, soak]", "waits for itself"},
+		{"needs: [ready, tree, verify]", "needs: [ready, verify, soak]", "waits for itself"},
 		{"lessons:", "---\nlessons:", "a second document begins"},
 	} {
 		if !strings.Contains(right, c.old) {

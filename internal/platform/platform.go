@@ -70,8 +70,8 @@ type Environment struct {
 	Caches []Place `yaml:"caches,omitempty"`
 	// Buckets have their place here; nothing is done with them yet.
 	Buckets []Place `yaml:"buckets,omitempty"`
-	// Workloads are the manifests of an environment; the config of one says what people have decided about them, for bascule kube translate.
-	Workloads []Place `yaml:"workloads,omitempty"`
+	// Workloads are the manifests of an environment, for bascule kube and for the steps of rounds.
+	Workloads []Workload `yaml:"workloads,omitempty"`
 	// Hooks are commands in the place of a person, by the names of the manual, hook and traffic steps that they carry out.
 	Hooks map[string]Hook `yaml:"hooks,omitempty"`
 	// Watch lists what is looked at while the round runs. What does not hold is a breach.
@@ -166,6 +166,9 @@ type Step struct {
 	Kind string `yaml:"kind"`
 	// Each makes one step of it for every database: "database".
 	Each string `yaml:"each,omitempty"`
+	// Where says in which environments there is such a step: "workloads" in those whose workloads name a cluster, "no-workloads" in the others; without it in
+	// all.
+	Where string `yaml:"where,omitempty"`
 	// Needs are the steps that must be over before it starts.
 	Needs []string `yaml:"needs,omitempty"`
 	// Do is, for an automated step, the phase of bascule db; for a hook and for traffic, a command or an https URL; for a wait, such that holds when it is over;

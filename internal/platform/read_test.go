@@ -49,6 +49,9 @@ func platforms() *rapid.Generator[*Platform] {
 			for _, n := range rapid.SliceOfNDistinct(names(), 0, 2, rapid.ID[string]).Draw(t, "databases") {
 				e.Databases = append(e.Databases, Database{Name: n, Config: text("config"), Group: "g"})
 			}
+			if rapid.Bool().Draw(t, "has workloads") {
+				e.Workloads = []Workload{{Name: "w", From: []string{"a " + text("from"), text("other") + " b"}, Config: maybe("decisions"), Images: maybe("images"), Exists: []string{"Secret shop/db"}}}
+			}
 			if rapid.Bool().Draw(t, "has a hook") {
 				e.Hooks = map[string]Hook{"freeze": {Do: text("do"), Check: maybe("check"), Undo: maybe("undo"), Rehearse: maybe("rehearse"), Timeout: lasting().Draw(t, "timeout")}}
 			}
@@ -130,6 +133,8 @@ func TestRead(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(shop))
 	f.Add([]byte(shop + template))
+	f.Add([]byte(deployed))
+	f.Add([]byte(strings.ReplaceAll(deployed+template, "undo: nothing", "undo: nothing, where: workloads")))
 	f.Add([]byte("- &a [*a]\n"))
 	f.Add([]byte("a: &a {b: *a}\n<<: *a\n---\nx"))
 	if text, err := os.ReadFile(docs + "bascule.yaml.md"); err == nil {

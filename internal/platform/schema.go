@@ -19,6 +19,9 @@ import (
 //go:embed platform.go
 var platformSource []byte
 
+//go:embed workload.go
+var workloadSource []byte
+
 //go:embed around.go
 var aroundSource []byte
 
@@ -78,6 +81,8 @@ var limited = []struct {
 	{"Database", "config", notEmpty},
 	{"Host", "name", matches(namePattern)},
 	{"Place", "name", matches(namePattern)},
+	{"Workload", "name", matches(namePattern)},
+	{"Workload", "exists", func(s *jsonschema.Schema) { matches(objectPattern)(s.Items) }},
 	{"Hook", "do", notEmpty},
 	{"Watch", "name", matches(namePattern)},
 	{"Watch", "check", notEmpty},
@@ -96,6 +101,7 @@ var limited = []struct {
 	{"Step", "step", matches(namePattern)},
 	{"Step", "kind", oneOf(round.Kinds)},
 	{"Step", "each", oneOf([]string{eachDatabase})},
+	{"Step", "where", oneOf([]string{whereWorkloads, whereNone})},
 	{"Step", "criteria", oneOf([]string{round.CriteriaDatabases})},
 	{"Step", "weights", func(s *jsonschema.Schema) { between(1, 100)(s.Items) }},
 }
@@ -138,7 +144,7 @@ func comments() map[string]string {
 	pkg := reflect.TypeFor[Platform]().PkgPath()
 	out := map[string]string{}
 	of, said := "", ""
-	lines := bufio.NewScanner(bytes.NewReader(bytes.Join([][]byte{platformSource, aroundSource, crossplaneSource}, nil)))
+	lines := bufio.NewScanner(bytes.NewReader(bytes.Join([][]byte{platformSource, workloadSource, aroundSource, crossplaneSource}, nil)))
 	for lines.Scan() {
 		line := lines.Text()
 		if text, ok := strings.CutPrefix(strings.TrimSpace(line), "// "); ok {

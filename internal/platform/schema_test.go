@@ -171,7 +171,7 @@ func TestReference(t *testing.T) {
 	unshown := []string{"port", "tls", "proxy", "ramp"} // they go without saying, or exclude others
 	for _, of := range []reflect.Type{
 		reflect.TypeFor[Platform](), reflect.TypeFor[Person](), reflect.TypeFor[Environment](), reflect.TypeFor[Window](), reflect.TypeFor[Database](),
-		reflect.TypeFor[Host](), reflect.TypeFor[Place](), reflect.TypeFor[Hook](), reflect.TypeFor[Watch](), reflect.TypeFor[Step](),
+		reflect.TypeFor[Host](), reflect.TypeFor[Place](), reflect.TypeFor[Workload](), reflect.TypeFor[Hook](), reflect.TypeFor[Watch](), reflect.TypeFor[Step](),
 		reflect.TypeFor[Notify](), reflect.TypeFor[Mail](), reflect.TypeFor[Serve](), reflect.TypeFor[Lesson](),
 		reflect.TypeFor[Crossplane](), reflect.TypeFor[Cluster](), reflect.TypeFor[Pool](), reflect.TypeFor[Landing](), reflect.TypeFor[LandedDatabase](),
 		reflect.TypeFor[LandedCache](), reflect.TypeFor[LandedBucket](), reflect.TypeFor[LandedTopic](), reflect.TypeFor[LandedIdentity](),

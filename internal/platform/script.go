@@ -13,7 +13,8 @@ import (
 )
 
 // Script makes the template an environment's: a step for each of its databases where the template says so, its hooks in the place of people, its parameters in
-// every text. A step that needs another of the same database needs that one; else it needs all. Files are named relative to bascule.yaml.
+// every text. A step that needs another of the same database needs that one; else it needs all. Steps for other environments are left out, and whatever needs one
+// needs what it would have needed. Files are named relative to bascule.yaml.
 //
 // In a rehearsal, databases are the scratch copies of theirs, and what finishes is left out, with the gates that only it needs and what stands between them.
 // In a proof of concept no step has a role: what closes a database undoes that at once, what opens one or finishes is left out, and behind the switch only
@@ -24,7 +25,7 @@ func (p *Platform) Script(e *Environment, purpose Purpose) (s round.Script, unre
 	if !slices.Contains(Purposes, purpose) {
 		return s, nil, fmt.Errorf("there is no round for %q", purpose)
 	}
-	m := &maker{p: p, e: e, database: map[round.StepID]*Database{}, undo: map[round.StepID]string{}}
+	m := &maker{p: p, e: e, database: map[round.StepID]*Database{}, undo: map[round.StepID]string{}, absent: map[round.StepID][]round.StepID{}}
 	if err := m.make(); err != nil {
 		return s, nil, err
 	}
@@ -60,13 +61,14 @@ type maker struct {
 	p        *Platform
 	e        *Environment
 	tasks    []round.Task
-	database map[round.StepID]*Database // of the steps that are about one
-	undo     map[round.StepID]string    // what undoes a step's form for a rehearsal
+	database map[round.StepID]*Database      // of the steps that are about one
+	undo     map[round.StepID]string         // what undoes a step's form for a rehearsal
+	absent   map[round.StepID][]round.StepID // what steps would need that a step names and that there are not
 	missing  []string
 }
 
 func (m *maker) make() error {
-	for _, s := range m.p.template() {
+	for _, s := range m.p.steps(m.e) {
 		if s.Each != eachDatabase {
 			m.tasks = append(m.tasks, m.task(&s, nil))
 			continue
@@ -75,6 +77,7 @@ func (m *maker) make() error {
 			m.tasks = append(m.tasks, m.task(&s, &m.e.Databases[i]))
 		}
 	}
+	m.bridge()
 	return m.e.without(m.missing)
 }
 
@@ -130,6 +133,7 @@ func (m *maker) place(t *round.Task, s *Step, db *Database) {
 	}
 	for _, n := range s.Needs {
 		t.Step.Needs = append(t.Step.Needs, m.p.named(m.e, n, db)...)
+		m.absent[t.Step.ID] = append(m.absent[t.Step.ID], m.through(n, db, map[string]bool{})...)
 	}
 	for _, n := range s.Acknowledges {
 		t.Step.Acknowledges = append(t.Step.Acknowledges, m.p.named(m.e, n, db)...)
@@ -161,7 +165,7 @@ func (s *Step) ramps() bool { return len(s.Weights) > 1 || len(s.Weights) == 1 &
 
 // hosts lists whose traffic a step moves: by shares, that of hosts that may ramp; else that of the others, or of all where nothing moves by shares.
 func (e *Environment) hosts(p *Platform, s *Step) (names []string) {
-	shares := slices.ContainsFunc(p.template(), func(s Step) bool { return s.moves() && s.ramps() })
+	shares := slices.ContainsFunc(p.steps(e), func(s Step) bool { return s.moves() && s.ramps() })
 	for _, h := range e.Hosts {
 		if s.ramps() && h.Ramp || !s.ramps() && (!shares || !h.Ramp) {
 			names = append(names, h.Name)
@@ -170,9 +174,9 @@ func (e *Environment) hosts(p *Platform, s *Step) (names []string) {
 	return names
 }
 
-// named lists the steps that a name of the template stands for, seen from a step of a database or of none.
+// named lists the steps that a name of the template stands for, seen from a step of a database or of none: none for a step that the environment does not have.
 func (p *Platform) named(e *Environment, name string, db *Database) (ids []round.StepID) {
-	for _, s := range p.template() {
+	for _, s := range p.steps(e) {
 		switch {
 		case s.Name != name:
 		case s.Each == "":

@@ -1,5 +1,5 @@
 // Command cmd writes the manifests of the example's environments into a folder: a folder for each, with the decisions and the list of
-// images that a translation of it takes. It writes nowhere else.
+// images that a translation of it takes, and the bascule.yaml that names them. It writes nowhere else.
 package main
 
 import (
@@ -22,8 +22,15 @@ func write(args []string) error {
 	if len(args) != 1 {
 		return errors.New("usage: go run ./examples/marketplace/cmd DIR")
 	}
+	platform, err := marketplace.Platform()
+	if err != nil {
+		return err
+	}
 	environments, err := marketplace.Environments()
 	if err != nil {
+		return err
+	}
+	if err := files(args[0], map[string][]byte{"bascule.yaml": platform}); err != nil {
 		return err
 	}
 	for _, e := range environments {
@@ -39,14 +46,22 @@ func write(args []string) error {
 		for name, text := range manifests {
 			out[filepath.Join(e.Name, filepath.FromSlash(name))] = text
 		}
-		for name, text := range out {
-			path := filepath.Join(args[0], name)
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // an example is for everybody to read
-				return err
-			}
-			if err := os.WriteFile(path, text, 0o644); err != nil { //nolint:gosec // as above
-				return err
-			}
+		if err := files(args[0], out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// files writes files below a folder.
+func files(dir string, texts map[string][]byte) error {
+	for name, text := range texts {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // an example is for everybody to read
+			return err
+		}
+		if err := os.WriteFile(path, text, 0o644); err != nil { //nolint:gosec // as above
+			return err
 		}
 	}
 	return nil

@@ -88,13 +88,13 @@ func TestNoValueOfASecretGetsIn(t *testing.T) {
 	}
 }
 
-// TestTheCommand runs the command as people do, on a folder, and again: it writes the tree that the other tests look at, and then nothing.
+// TestTheCommand runs the command as people do, by the example's bascule.yaml, and again: it writes the tree that the other tests look at, and then nothing.
 func TestTheCommand(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	e := environment(t, "na")
 	for name, text := range e.source {
-		file(t, filepath.Join(dir, "manifests", name), text)
+		file(t, filepath.Join(dir, "na", name), text)
 	}
 	decisions, err := marketplace.Decisions("na")
 	if err != nil {
@@ -102,12 +102,14 @@ func TestTheCommand(t *testing.T) {
 	}
 	file(t, filepath.Join(dir, "na.yaml"), decisions)
 	file(t, filepath.Join(dir, "na.images"), marketplace.Images(e.source))
+	platform, err := marketplace.Platform()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file(t, filepath.Join(dir, "bascule.yaml"), platform)
 	run := func() string {
 		var out, errs bytes.Buffer
-		code := cli.Run(t.Context(), []string{
-			"kube", "translate", "--from", filepath.Join(dir, "manifests"), "--env", "na", "--out", filepath.Join(dir, "gitops"),
-			"--config", filepath.Join(dir, "na.yaml"), "--images", filepath.Join(dir, "na.images"),
-		}, strings.NewReader(""), &out, &errs)
+		code := cli.Run(t.Context(), []string{"kube", "translate", "--env", "na", "--file", filepath.Join(dir, "bascule.yaml")}, strings.NewReader(""), &out, &errs)
 		if code != 0 {
 			t.Fatalf("exit code %d: %s", code, errs.String())
 		}

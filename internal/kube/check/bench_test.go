@@ -76,7 +76,7 @@ func BenchmarkTenThousand(b *testing.B) {
 	dir := written(b, 2000)
 	for b.Loop() {
 		in := input(b, "1.36", nil)
-		phases, err := tree.Load(dir)
+		phases, err := tree.Load(dir, nil)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -26,8 +27,31 @@ type View struct {
 	Standby bool
 	// NotApplied says why what people changed in it is not part of Objects; Build is the command that prints it with their changes.
 	NotApplied, Build string
+	// Idle are patches of people that change nothing.
+	Idle []Override
+	// NotRendered are releases of Helm whose objects are not among Objects, for a tree has only patches for them.
+	NotRendered []string
 	// Changed are files that should be as bascule wrote them, and are not.
 	Changed []string
+}
+
+// Override is a patch of people: the file where it stands, what it is for as it says it, and whether that is an object by its name.
+type Override struct {
+	File, Target string
+	Named        bool
+}
+
+// Finding says that a patch changes nothing.
+func (o Override) Finding() finding.Finding {
+	f := finding.Finding{
+		Code: "override-without-object", Kind: finding.Problem, Severity: finding.Blocker, Object: o.File, Evidence: []string{o.File}, Owner: operator,
+		What: "No object is what this patch is for (" + o.Target + "), so what people have changed by it is lost.",
+		Do:   "name the object that has taken the place of the one that it was for, or take the patch out; one for what a release of Helm renders stands in overrides/ENVIRONMENT/releases/NAMESPACE/NAME/all",
+	}
+	if !o.Named {
+		f.Severity = finding.Warning
+	}
+	return f
 }
 
 // Input is what is checked, and by what.
@@ -186,6 +210,18 @@ func (r *run) view(v *View) []note {
 		w.notes = append(w.notes, note{
 			code: "override-not-checked", severity: finding.Blocker, where: "overrides", object: v.Name, owner: operator,
 			what: "What people change in it is not checked, for its result is not known here: " + v.NotApplied + ".", do: v.Build + " | bascule kube check -",
+		})
+	}
+	for _, o := range v.Idle {
+		f := o.Finding()
+		w.notes = append(w.notes, note{code: f.Code, severity: f.Severity, where: o.File, object: f.Object, owner: f.Owner, what: f.What, do: f.Do})
+	}
+	for _, id := range v.NotRendered {
+		namespace, name, _ := strings.Cut(id, "/")
+		w.notes = append(w.notes, note{
+			code: "release-not-checked", severity: finding.Blocker, where: "releases/" + id, object: v.Name, owner: operator,
+			what: "The release " + id + " is not checked, and what refers to its objects finds nothing: the tree has only patches for what Helm renders.",
+			do:   "helm template " + name + " CHART --namespace " + namespace + " > FILE, with the values of the new side, and --release " + id + "=FILE",
 		})
 	}
 	for _, name := range v.Changed {

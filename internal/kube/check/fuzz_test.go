@@ -1,31 +1,19 @@
 package check_test
 
 import (
-	"path/filepath"
 	"testing"
-
-	"golang.org/x/tools/txtar"
 
 	"github.com/bascule/bascule/internal/kube/check"
 	"github.com/bascule/bascule/internal/kube/crd"
 	"github.com/bascule/bascule/internal/kube/manifest"
+	"github.com/bascule/bascule/internal/kube/story"
 )
 
 // FuzzRun holds a check to findings, whatever stands in the manifests: fields of any type, where others are expected.
 func FuzzRun(f *testing.F) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, file := range files {
-		archive, err := txtar.ParseFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		for _, part := range archive.Files {
-			if part.Name == "in.yaml" {
-				f.Add(part.Data)
-			}
+	for _, s := range story.All(f, "testdata/*.txtar") {
+		if text, ok := s.Parts["in.yaml"]; ok {
+			f.Add([]byte(text))
 		}
 	}
 	f.Add([]byte("{apiVersion: apps/v1, kind: Deployment, metadata: [], spec: {template: {spec: {containers: [1, {env: {}, envFrom: [[]]}]}}}}"))

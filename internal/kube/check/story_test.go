@@ -12,15 +12,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
-
 	"github.com/bascule/bascule/internal/finding"
 	"github.com/bascule/bascule/internal/kube/builtin"
 	"github.com/bascule/bascule/internal/kube/check"
 	"github.com/bascule/bascule/internal/kube/crd"
 	"github.com/bascule/bascule/internal/kube/manifest"
 	"github.com/bascule/bascule/internal/kube/profile"
+	"github.com/bascule/bascule/internal/kube/story"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata")
@@ -86,42 +84,18 @@ func told(findings []finding.Finding) string {
 // TestStories checks the objects of each story, and compares the findings with those that it tells. Together they show every code of docs/kube.md,
 // which has every code that the package has.
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal(files, err)
-	}
 	shown := map[string]bool{}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			parts := map[string]string{}
-			for _, f := range archive.Files {
-				parts[f.Name] = string(f.Data)
-			}
-			r := checked(t, input(t, "1.36", parts))
-			got := told(r.Findings)
-			for _, f := range r.Findings {
-				shown[string(f.Code)] = true
-			}
-			want, ok := parts["findings"]
-			if *update {
-				archive.Files = slices.DeleteFunc(archive.Files, func(f txtar.File) bool { return f.Name == "findings" })
-				archive.Files = append(archive.Files, txtar.File{Name: "findings", Data: []byte(got)})
-				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(want, got); !ok || diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-		})
-	}
+	story.Each(t, "testdata/*.txtar", func(t *testing.T, s *story.Story) {
+		r := checked(t, input(t, "1.36", s.Parts))
+		for _, f := range r.Findings {
+			shown[string(f.Code)] = true
+		}
+		s.Compare(t, *update, map[string]string{"findings": told(r.Findings)}, "findings")
+	})
 	// Of the trees alone, which views_test.go tells.
-	shown["tree-changed"], shown["override-not-checked"] = true, true
+	for _, code := range []string{"tree-changed", "override-not-checked", "override-without-object", "release-not-checked"} {
+		shown[code] = true
+	}
 	documented := documentedCodes(t)
 	for code := range shown {
 		if !documented[code] && (!strings.HasPrefix(code, "missing-") || !documented["missing-KIND"]) {

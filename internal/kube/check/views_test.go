@@ -3,16 +3,14 @@ package check_test
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"golang.org/x/tools/txtar"
-
 	"github.com/bascule/bascule/internal/finding"
 	"github.com/bascule/bascule/internal/kube/check"
 	"github.com/bascule/bascule/internal/kube/manifest"
+	"github.com/bascule/bascule/internal/kube/story"
 )
 
 func objects(t testing.TB, text string) []*manifest.Object {
@@ -42,16 +40,18 @@ func TestViews(t *testing.T) {
 	shared := objects(t, claims)
 	extra := objects(t, "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: live, namespace: shop}\nspec: {storageClassName: gp3, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n")
 	in.Views = []check.View{
-		{Name: "preprod standby", Objects: shared, Standby: true, Changed: []string{"base/a.yaml"}},
+		{Name: "preprod standby", Objects: shared, Standby: true, Changed: []string{"base/a.yaml"}, Idle: []check.Override{{File: "overrides/all/web.yaml", Target: "kind: Job, name: web", Named: true}, {File: "overrides/all/web.yaml", Target: "kind: Job"}}},
 		{Name: "preprod live", Objects: slices.Concat(shared, extra), Changed: []string{"base/a.yaml"}, NotApplied: "overrides/a uses images", Build: "kustomize build overrides/preprod/live"},
 	}
 	r := checked(t, in)
 	want := `blocker missing-issuer: Certificate shop/tls (in.yaml:9; only in preprod live)
 blocker missing-storageclass: PersistentVolumeClaim shop/both (in.yaml:4)
 blocker missing-storageclass: PersistentVolumeClaim shop/live (in.yaml:4; only in preprod live)
+blocker override-without-object: overrides/all/web.yaml (overrides/all/web.yaml; only in preprod standby)
 blocker override-not-checked: preprod live (overrides; only in preprod live)
 warning not-checked: Certificate cert-manager.io/v1 ()
 warning tree-changed: base/a.yaml (base/a.yaml)
+warning override-without-object: overrides/all/web.yaml (overrides/all/web.yaml; only in preprod standby)
 `
 	var got strings.Builder
 	for line := range strings.Lines(told(r.Findings)) {
@@ -83,25 +83,15 @@ func TestManyAreOne(t *testing.T) {
 // TestNothingIsTold: no finding of any story repeats what stands for a secret's value there.
 func TestNothingIsTold(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
 	n := 0
-	for _, file := range files {
-		archive, err := txtar.ParseFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		parts := map[string]string{}
-		for _, f := range archive.Files {
-			parts[f.Name] = string(f.Data)
-			if f.Name != "findings" {
-				n += strings.Count(strings.ToLower(string(f.Data)), "hunter")
+	for _, s := range story.All(t, "testdata/*.txtar") {
+		for name, text := range s.Parts {
+			if name != "findings" {
+				n += strings.Count(strings.ToLower(text), "hunter")
 			}
 		}
-		if said := told(checked(t, input(t, "1.36", parts)).Findings); strings.Contains(strings.ToLower(said), "hunter") {
-			t.Errorf("%s:\n%s", file, said)
+		if said := told(checked(t, input(t, "1.36", s.Parts)).Findings); strings.Contains(strings.ToLower(said), "hunter") {
+			t.Errorf("%s:\n%s", s.Name, said)
 		}
 	}
 	if n < 8 {
@@ -112,14 +102,7 @@ func TestNothingIsTold(t *testing.T) {
 // TestTwiceTheSame: a check says the same in the same order, whatever the goroutines do.
 func TestTwiceTheSame(t *testing.T) {
 	t.Parallel()
-	archive, err := txtar.ParseFile("testdata/missing.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
-	parts := map[string]string{}
-	for _, f := range archive.Files {
-		parts[f.Name] = string(f.Data)
-	}
+	parts := story.All(t, "testdata/missing.txtar")[0].Parts
 	first := told(checked(t, input(t, "1.36", parts)).Findings)
 	for range 20 {
 		if again := told(checked(t, input(t, "1.36", parts)).Findings); again != first {
@@ -153,5 +136,16 @@ func TestVersion(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: %v", version, got)
 		}
+	}
+}
+
+// TestAReleaseThatNobodyRendered is told once for all phases, and is a blocker: nothing of it was looked at.
+func TestAReleaseThatNobodyRendered(t *testing.T) {
+	t.Parallel()
+	in := input(t, "1.36", nil)
+	in.Views = []check.View{{Name: "preprod standby", NotRendered: []string{"shop/web"}}, {Name: "preprod live", NotRendered: []string{"shop/web"}}}
+	r := checked(t, in)
+	if len(r.Findings) != 1 || r.Findings[0].Code != "release-not-checked" || r.Findings[0].Severity != finding.Blocker || !strings.Contains(r.Findings[0].Do, "--release shop/web=FILE") {
+		t.Errorf("%s", told(r.Findings))
 	}
 }

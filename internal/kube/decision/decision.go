@@ -47,6 +47,8 @@ type Decisions struct {
 	Store string `yaml:"secret-store,omitempty"`
 	// DNSOwner is the txt-owner-id of external-dns on the target: another than on the source.
 	DNSOwner string `yaml:"dns-owner,omitempty"`
+	// Monitoring says who scrapes and alerts on the target: managed (Managed Prometheus), or prometheus, the one that the source brings along.
+	Monitoring string `yaml:"monitoring,omitempty"`
 	// Gateway is what is known about the load balancers of Ingresses, by which their routes open.
 	Gateway gateway.Facts `yaml:"gateway,omitempty"`
 	// Keep are the objects that run in standby, as "Deployment shop/web": they only read, and consume nothing.
@@ -57,6 +59,8 @@ type Decisions struct {
 	// environments, relative to this one.
 	Harmonise     Harmonise `yaml:"harmonise,omitempty"`
 	HarmoniseFrom string    `yaml:"harmonise-from,omitempty"`
+	// Releases are the releases of Helm, by NAMESPACE/NAME. Their paths are relative to the file of decisions, and by Read to where the program runs.
+	Releases map[string]Release `yaml:"releases,omitempty"`
 }
 
 // largest bounds a file: a wrong path must not fill the memory.
@@ -74,6 +78,9 @@ func Read(name string) (*Decisions, error) {
 		return nil, fault.New(fault.Usage, op, cmp.Or(errors.Unwrap(err), err), "name an existing file; docs/cli.md lists its keys")
 	}
 	d, err := Parse(text)
+	if err == nil {
+		d.resolve(filepath.Dir(name))
+	}
 	if err == nil && d.HarmoniseFrom != "" {
 		err = d.readShared(filepath.Dir(name))
 	}
@@ -123,6 +130,12 @@ const (
 	Empty     = "empty"
 )
 
+// Who may scrape and alert.
+const (
+	Managed    = "managed"
+	Prometheus = "prometheus"
+)
+
 // What an identity may be beside a Google service account.
 const (
 	Direct = "direct"
@@ -143,9 +156,13 @@ func (d *Decisions) check() error {
 			errs = append(errs, fmt.Errorf("identities: %q of %s is no Google service account, and neither direct nor aws", v, role))
 		}
 	}
+	if d.Monitoring != "" && d.Monitoring != Managed && d.Monitoring != Prometheus {
+		errs = append(errs, fmt.Errorf("monitoring: %q is none of managed, prometheus", d.Monitoring))
+	}
 	if err := d.Gateway.Check(); err != nil {
 		errs = append(errs, fmt.Errorf("gateway: %w", err))
 	}
+	errs = append(errs, d.checkReleases()...)
 	errs = append(errs, d.Harmonise.check()...)
 	slices.SortFunc(errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
 	return errors.Join(errs...)

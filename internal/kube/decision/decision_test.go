@@ -18,6 +18,7 @@ func TestDecisionsAreReadStrictly(t *testing.T) {
 		"nothing":     {"", ""},
 		"unknown key": {"project: shop\nregoin: x\n", "line 2: unknown field \"regoin\""},
 		"volume":      {"volumes: {shop/db: later}", "volumes: \"later\" of shop/db is none of replicate, hook, empty"},
+		"monitoring":  {"monitoring: google", "monitoring: \"google\" is none of managed, prometheus"},
 		"identity":    {"identities: {r: orders}", "identities: \"orders\" of r is no Google service account, and neither direct nor aws"},
 	}
 	for name, test := range tests {

@@ -3,17 +3,13 @@ package dependency_test
 import (
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
 
 	"github.com/bascule/bascule/internal/kube/dependency"
 	"github.com/bascule/bascule/internal/kube/manifest"
 	"github.com/bascule/bascule/internal/kube/profile"
+	"github.com/bascule/bascule/internal/kube/story"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata")
@@ -24,46 +20,18 @@ var update = flag.Bool("update", false, "rewrite testdata")
 //	databases   those of bascule.yaml: NAME HOST, one a line
 //	map         what is found
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal(files, err)
-	}
 	p, err := profile.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			in := dependency.Input{Profile: p}
-			for i, f := range archive.Files {
-				switch f.Name {
-				case "in.yaml":
-					in.Set = read(t, string(f.Data))
-				case "databases":
-					for line := range strings.Lines(string(f.Data)) {
-						name, host, _ := strings.Cut(strings.TrimSpace(line), " ")
-						in.Databases = append(in.Databases, dependency.Known{Name: name, Host: host})
-					}
-				case "map":
-					got := told(dependency.New(in))
-					if *update {
-						archive.Files[i].Data = []byte(got)
-					} else if diff := cmp.Diff(string(f.Data), got); diff != "" {
-						t.Errorf("(-want +got):\n%s", diff)
-					}
-				}
-			}
-			if *update {
-				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-		})
-	}
+	story.Each(t, "testdata/*.txtar", func(t *testing.T, s *story.Story) {
+		in := dependency.Input{Profile: p, Set: read(t, s.Parts["in.yaml"])}
+		for line := range strings.Lines(s.Parts["databases"]) {
+			name, host, _ := strings.Cut(strings.TrimSpace(line), " ")
+			in.Databases = append(in.Databases, dependency.Known{Name: name, Host: host})
+		}
+		s.Compare(t, *update, map[string]string{"map": told(dependency.New(in))}, "map")
+	})
 }
 
 func read(t testing.TB, text string) *manifest.Set {

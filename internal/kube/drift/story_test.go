@@ -3,17 +3,13 @@ package drift_test
 import (
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
 
 	"github.com/bascule/bascule/internal/kube/decision"
 	"github.com/bascule/bascule/internal/kube/drift"
 	"github.com/bascule/bascule/internal/kube/manifest"
+	"github.com/bascule/bascule/internal/kube/story"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata")
@@ -25,56 +21,25 @@ var update = flag.Bool("update", false, "rewrite testdata")
 //	report             what is found
 //	extended           the decisions once they are extended
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal(files, err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { story(t, file) })
-	}
-}
-
-func story(t *testing.T, file string) {
-	t.Helper()
-	archive, err := txtar.ParseFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var regions []drift.Region
-	var decisions []byte
-	for _, f := range archive.Files {
-		if name, ok := strings.CutSuffix(f.Name, ".yaml"); ok {
-			regions = append(regions, drift.Region{Name: name, Set: read(t, string(f.Data))})
-		} else if f.Name == "decisions" {
-			decisions = f.Data
+	story.Each(t, "testdata/*.txtar", func(t *testing.T, s *story.Story) {
+		var regions []drift.Region
+		for _, part := range s.Names {
+			if name, ok := strings.CutSuffix(part, ".yaml"); ok {
+				regions = append(regions, drift.Region{Name: name, Set: read(t, s.Parts[part])})
+			}
 		}
-	}
-	d, err := decision.Parse(decisions)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := drift.Compare(regions, d)
-	extended, err := decision.Extend(decisions, r.Questions(d))
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]string{"report": told(r), "extended": string(extended)}
-	for i, f := range archive.Files {
-		want, compared := got[f.Name]
-		if !compared {
-			continue
-		}
-		if *update {
-			archive.Files[i].Data = []byte(want)
-		} else if diff := cmp.Diff(string(f.Data), want); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", f.Name, diff)
-		}
-	}
-	if *update {
-		if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+		decisions := []byte(s.Parts["decisions"])
+		d, err := decision.Parse(decisions)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
+		r := drift.Compare(regions, d)
+		extended, err := decision.Extend(decisions, r.Questions(d))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Compare(t, *update, map[string]string{"report": told(r), "extended": string(extended)})
+	})
 }
 
 func read(t testing.TB, text string) *manifest.Set {

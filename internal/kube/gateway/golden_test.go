@@ -6,16 +6,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	gocmp "github.com/google/go-cmp/cmp"
-	"github.com/rogpeppe/go-internal/txtar"
-
 	"github.com/bascule/bascule/internal/kube/gateway"
 	"github.com/bascule/bascule/internal/kube/manifest"
+	"github.com/bascule/bascule/internal/kube/story"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata")
@@ -32,36 +29,21 @@ func read(t testing.TB, text string) []*manifest.Object {
 // TestStories tells a story for each row of the mapping tables, and some more: manifests and facts go in, objects, patches, needs and findings
 // come out. Every object that has a schema is held against it.
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no stories", err)
-	}
 	unchecked := map[string]bool{}
-	for _, f := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(f), ".txtar"), func(t *testing.T) { story(t, f, unchecked) })
-	}
+	story.Each(t, "testdata/*.txtar", func(t *testing.T, s *story.Story) { tell(t, s, unchecked) })
 	if len(unchecked) > 0 {
 		t.Logf("not checked for want of schemas in %s: %v", gkeCRDs(), unchecked)
 	}
 }
 
-func story(t *testing.T, name string, unchecked map[string]bool) {
+func tell(t *testing.T, s *story.Story, unchecked map[string]bool) {
 	t.Helper()
-	archive, err := txtar.ParseFile(name)
+	facts, err := gateway.ParseFacts([]byte(s.Parts["facts.yaml"]))
 	if err != nil {
 		t.Fatal(err)
 	}
-	parts := map[string][]byte{}
-	for _, f := range archive.Files {
-		parts[f.Name] = f.Data
-	}
-	facts, err := gateway.ParseFacts(parts["facts.yaml"])
-	if err != nil {
-		t.Fatal(err)
-	}
-	objects := read(t, string(parts["in.yaml"]))
+	objects := read(t, s.Parts["in.yaml"])
 	results := []*gateway.Result{gateway.Translate(objects, facts), gateway.Balancers(objects, facts)}
-	row := strings.TrimSuffix(filepath.Base(name), ".txtar")
 	about := false
 	for _, r := range results {
 		for i := range r.Objects {
@@ -69,30 +51,12 @@ func story(t *testing.T, name string, unchecked map[string]bool) {
 				unchecked[r.Objects[i].Kind] = true
 			}
 		}
-		about = about || slices.ContainsFunc(r.Findings, func(f gateway.Finding) bool { return f.Row == row })
+		about = about || slices.ContainsFunc(r.Findings, func(f gateway.Finding) bool { return f.Row == s.Name })
 	}
-	if isRow(t, row) && !about {
-		t.Errorf("no finding of the story is of the row %s", row)
+	if isRow(t, s.Name) && !about {
+		t.Errorf("no finding of the story is of the row %s", s.Name)
 	}
-	got := []txtar.File{{Name: "objects.yaml", Data: objectsText(t, results)}, {Name: "findings.txt", Data: findingsText(results)}}
-	if *update {
-		var kept []txtar.File
-		for _, f := range archive.Files {
-			if f.Name == "in.yaml" || f.Name == "facts.yaml" {
-				kept = append(kept, f)
-			}
-		}
-		archive.Files = slices.Concat(kept, got)
-		if err := os.WriteFile(name, txtar.Format(archive), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	for _, f := range got {
-		if diff := gocmp.Diff(string(parts[f.Name]), string(f.Data)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", f.Name, diff)
-		}
-	}
+	s.Compare(t, *update, map[string]string{"objects.yaml": string(objectsText(t, results)), "findings.txt": string(findingsText(results))}, "objects.yaml", "findings.txt")
 }
 
 func isRow(t *testing.T, id string) bool {

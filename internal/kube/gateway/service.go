@@ -19,7 +19,7 @@ const (
 )
 
 // Balancers says what becomes of the Services of type LoadBalancer among objects: patches, addresses that are needed, findings. A Service
-// with a class that is not of AWS is left alone. Facts may be nil.
+// with a class that is not of AWS, or with the annotation of GKE that says which it has, is left alone. Facts may be nil.
 func Balancers(objects []*manifest.Object, facts *Facts) *Result {
 	t := &translation{world: newWorld(objects, facts), result: &Result{}}
 	for _, o := range objects {
@@ -30,12 +30,24 @@ func Balancers(objects []*manifest.Object, facts *Facts) *Result {
 		switch {
 		case str(o.Value, "spec", "type") != "LoadBalancer":
 			t.unused(o)
+		case class == "" && ofGoogle(o):
 		case class == "" || class == awsNLB:
 			t.balancerService(o, class)
 		}
 	}
 	t.sort()
 	return t.result
+}
+
+// ofGoogle reports whether a Service says by GKE's own annotation, and by none of AWS, which load balancer it has: it was translated, or never was of AWS.
+func ofGoogle(o *manifest.Object) bool {
+	values := annotations(o)
+	for key := range values {
+		if OfBalancer(key) {
+			return false
+		}
+	}
+	return values[balancerType] != ""
 }
 
 // unused notes keys of load balancers on a Service that has none.

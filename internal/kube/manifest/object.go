@@ -20,6 +20,10 @@ type Object struct {
 	Text []byte
 	// Listed says that it stood in a List.
 	Listed bool
+	// Release is the release of Helm that renders it, NAMESPACE/NAME; empty for what stands in manifests.
+	Release string
+	// Unplaced says that its text leaves the namespace to Helm.
+	Unplaced bool
 	// Value is the object as plain values: map[string]any, []any, string, int64, float64, bool, nil.
 	Value map[string]any
 }

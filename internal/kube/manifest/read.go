@@ -112,6 +112,7 @@ func (r *reading) parsed() {
 		r.set.Aside = append(r.set.Aside, part.set.Aside...)
 		r.wrong = append(r.wrong, part.wrong...)
 	}
+	r.found = nil
 }
 
 func (r *reading) from(in io.Reader, name string) error {
@@ -160,7 +161,7 @@ func (r *reading) named(path, rel string) error {
 			fmt.Sprintf("kustomize build %s | bascule kube translate --from -", filepath.Dir(path)))
 	case "chart.yaml":
 		return fault.New(fault.Unsupported, "read "+rel, errors.New("it is a chart, and only what Helm prints is a manifest"),
-			fmt.Sprintf("helm template RELEASE %s | bascule kube translate --from -", filepath.Dir(path)))
+			fmt.Sprintf("helm template NAME %s --namespace NAMESPACE > rendered.yaml: kube translate reads it with --release NAMESPACE/NAME=rendered.yaml, the other commands as any file", filepath.Dir(path)))
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -316,13 +317,12 @@ func plain(n *yaml.Node) *yaml.Node {
 
 // twice refuses an object that two documents describe: nobody knows which of them is meant.
 func (r *reading) twice() {
-	type key struct{ group, kind, namespace, name string }
-	first := map[key]*Object{}
+	first := map[identity]*Object{}
 	for _, o := range r.set.Objects {
 		if o.Name == "" {
 			continue
 		}
-		k := key{o.Group, o.Kind, cmp.Or(o.Namespace, "default"), o.Name}
+		k := o.identity()
 		if before := first[k]; before != nil {
 			r.fail(o.File, o.Line, "%s stands twice: first at %s", o, before.Where())
 			continue

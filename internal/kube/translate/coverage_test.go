@@ -85,7 +85,7 @@ var lines = map[string][]string{
 		"scaling-karpenter", "addon-left", "addon-left", "scaling-hpa-api", "scaling-hpa-external", "addon-left", "scaling-keda scaling-keda-identity", "scaling-pdb-api",
 	},
 	"3.8": {
-		"dns-external-dns dns-record-annotations", "dns-cert-manager", "secret-store secret-external", "secret-csi secret-sealed secret-sops", "monitor-prometheus", "policy-psp",
+		"dns-external-dns dns-record-annotations", "dns-cert-manager", "secret-store secret-external", "secret-csi secret-sealed secret-sops", "monitor-prometheus monitor-managed", "policy-psp",
 		"policy-network-ranges policy-metadata", "policy-calico", "policy-vpc", "dns-config", "api-removed", "addon-left", "leftover-address",
 	},
 }

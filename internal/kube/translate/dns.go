@@ -1,13 +1,10 @@
 package translate
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-
-	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
 // dnsAndSecrets are the rows about names, certificates and secrets.
@@ -20,7 +17,7 @@ func dnsAndSecrets() []Rule {
 		{ID: "dns-cert-manager", Source: "cert-manager dns01 solver route53", Target: "cloudDNS", Verdict: Changed, Kinds: []string{"Issuer", "ClusterIssuer"}, Apply: issuer},
 		{ID: "secret-store", Source: "SecretStore, ClusterSecretStore with provider aws", Target: "provider gcpsm", Verdict: Changed, Kinds: []string{"SecretStore", "ClusterSecretStore"}, Apply: secretStore},
 		{ID: "secret-external", Source: "ExternalSecret with names of AWS", Target: "names of Secret Manager", Verdict: Changed, Kinds: []string{"ExternalSecret"}, Apply: externalSecret},
-		{ID: "secret-csi", Source: "SecretProviderClass with provider aws", Target: "provider gcp", Verdict: Changed, Kinds: []string{"SecretProviderClass"}, Apply: providerClass},
+		{ID: "secret-csi", Source: "SecretProviderClass with provider aws, and the pods that mount it", Target: "provider gcp; an ExternalSecret and a volume of its Secret, where parts are picked by jmesPath", Verdict: Changed, Apply: secretFiles},
 		{ID: "secret-sealed", Source: "SealedSecret", Target: "unchanged, with the controller's key", Verdict: Resource, Kinds: []string{"SealedSecret"}, Apply: sealed},
 	}
 }
@@ -229,37 +226,6 @@ func externalSecret(w *work) {
 	if len(renamed) > 0 {
 		w.note("Its secrets have other names: "+strings.Join(renamed, ", ")+".", "create them by these names, or say others in "+w.in.File+":\nsecrets: {NAME: NAME}")
 	}
-}
-
-func providerClass(w *work) {
-	if w.text("spec", "provider") != "aws" {
-		return
-	}
-	var objects []struct {
-		Name  string `yaml:"objectName"`
-		Alias string `yaml:"objectAlias"`
-		Path  any    `yaml:"jmesPath"`
-	}
-	if err := yaml.Unmarshal([]byte(w.text("spec", "parameters", "objects")), &objects); err != nil || len(objects) == 0 {
-		w.at("spec", "parameters").blocks("Its objects cannot be read.", "write parameters.secrets for the provider gcp")
-		return
-	}
-	if w.in.Decisions.Project == "" {
-		w.at("spec", "provider").asks("In which project is Secret Manager?", "project: NAME")
-		return
-	}
-	var secrets strings.Builder
-	for _, o := range objects {
-		if o.Path != nil {
-			w.at("spec", "parameters", "objects").blocks("It takes parts out of "+roleName(o.Name)+" by jmesPath, which the provider gcp cannot.", "store each part as a secret of its own, or read the secret by External Secrets")
-			return
-		}
-		name := w.secretName(strings.TrimPrefix(o.Name, "/"))
-		fmt.Fprintf(&secrets, "- resourceName: \"projects/%s/secrets/%s/versions/latest\"\n  path: %q\n", w.in.Decisions.Project, name, orWord(o.Alias, roleName(o.Name)))
-	}
-	w.set("secrets are in Secret Manager", "gcp", "spec", "provider")
-	w.set("as the provider gcp reads them", map[string]any{"secrets": secrets.String()}, "spec", "parameters")
-	w.note("It reads Secret Manager; its files have the names that they had.", "copy the secrets before it is applied; the pods' service accounts need roles/secretmanager.secretAccessor")
 }
 
 func sealed(w *work) {

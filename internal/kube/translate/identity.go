@@ -207,6 +207,12 @@ func interim(w *work) {
 			w.at(join(podMeta(spec), "annotations", podRole)...).asks("Its pods go on using the role "+name+", and a token for it needs its ARN.", fmt.Sprintf("identities: {%q: aws}", "arn:aws:iam::ACCOUNT:role/"+name))
 			continue
 		}
+		token, named := false, false
+		w.tokens(spec, func([]string, string) { token = true })
+		w.env(func(_ []string, name, _ string) { named = named || name == "AWS_ROLE_ARN" })
+		if token && named {
+			continue // it does by itself what EKS does for others
+		}
 		w.add("what EKS added by itself", map[string]any{"name": "aws-token", "projected": map[string]any{"sources": []any{map[string]any{
 			"serviceAccountToken": map[string]any{"audience": awsToken, "expirationSeconds": int64(86400), "path": "token"},
 		}}}}, join(spec, "volumes")...)
@@ -239,13 +245,20 @@ func (w *work) containersOf(spec []string, visit func(path []string)) {
 
 func projectedToken(w *work) {
 	for _, spec := range w.pods() {
-		volumes, _ := at(w.Value, join(spec, "volumes")).([]any)
-		for i, v := range volumes {
-			sources, _ := at(v, []string{"projected", "sources"}).([]any)
-			for _, s := range sources {
-				if text(s, "serviceAccountToken", "audience") == awsToken {
-					w.at(join(spec, "volumes", fmt.Sprint(i))...).needs("The volume "+text(v, "name")+" holds a token for AWS, whose issuer is the old cluster.", "keep it while the pods use AWS, with the new cluster's issuer as an OIDC provider of IAM; remove it afterwards")
-				}
+		w.tokens(spec, func(volume []string, name string) {
+			w.at(volume...).needs("The volume "+name+" holds a token for AWS, whose issuer is the old cluster.", "keep it while the pods use AWS, with the new cluster's issuer as an OIDC provider of IAM; remove it afterwards")
+		})
+	}
+}
+
+// tokens visits the volumes of a pod of the source that hold a token for AWS.
+func (w *work) tokens(spec []string, visit func(path []string, name string)) {
+	volumes, _ := at(w.Value, join(spec, "volumes")).([]any)
+	for i, v := range volumes {
+		sources, _ := at(v, []string{"projected", "sources"}).([]any)
+		for _, s := range sources {
+			if text(s, "serviceAccountToken", "audience") == awsToken {
+				visit(join(spec, "volumes", fmt.Sprint(i)), text(v, "name"))
 			}
 		}
 	}
@@ -255,18 +268,24 @@ func identityEnv(w *work) {
 	w.env(func(path []string, name, value string) {
 		switch name {
 		case "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_STS_REGIONAL_ENDPOINTS":
-			for _, spec := range w.pods() {
-				if w.identified(w.roleOf(spec)) == decision.AWS {
-					return
-				}
+			if !w.keepsRole() {
+				w.remove("no role of AWS is used", path...)
 			}
-			w.remove("no role of AWS is used", path...)
 		case "AWS_ACCESS_KEY_ID":
 			w.at(path...).note("It uses a key of AWS.", "replace the key with Workload Identity once what it is for has moved; until then the key has to be in the new store")
 		case "AWS_REGION", "AWS_DEFAULT_REGION":
 			w.at(path...).note(name+" stays: only the application knows what it chooses with it.", "remove it in overrides/ once nothing on AWS is used")
 		}
 	})
+}
+
+// keepsRole reports whether pods go on using a role of AWS: that of their account, or one that they name themselves, as pods do that have a token of their own.
+func (w *work) keepsRole() bool {
+	keeps := slices.ContainsFunc(w.pods(), func(spec []string) bool { return w.identified(w.roleOf(spec)) == decision.AWS })
+	w.env(func(_ []string, name, value string) {
+		keeps = keeps || name == "AWS_ROLE_ARN" && w.identified(value) == decision.AWS
+	})
+	return keeps
 }
 
 func googleKey(w *work) {

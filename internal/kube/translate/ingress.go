@@ -58,9 +58,8 @@ func written(n *yaml.Node) *manifest.Object {
 	return o
 }
 
-func (in *Input) balance() *balancers {
+func (in *Input) balance(objects []*manifest.Object, own map[*manifest.Object]*manifest.Object) *balancers {
 	facts := &in.Decisions.Gateway
-	objects, own := in.harmonisedObjects()
 	routed, direct := gateway.Translate(objects, facts), gateway.Balancers(objects, facts)
 	b := &balancers{
 		results: []*gateway.Result{routed, direct}, replaced: map[*manifest.Object]bool{}, gateways: map[string]string{},
@@ -165,14 +164,18 @@ func ingressRow(id finding.Code) *Rule {
 // balance adds the objects, the findings and the needs of all load balancers to the result.
 func (out *Result) balance(in *Input) {
 	row, need := ingressRow("ingress-gateway"), ingressRow("ingress-resource")
-	taken := map[string]bool{}
+	taken, source := map[string]bool{}, map[string]*manifest.Object{}
 	for _, o := range in.Set.Objects {
+		source[o.String()] = o
 		if !in.balancers.replaced[o] {
 			taken[(&Made{Value: o.Value}).ID()] = true
 		}
 	}
 	for _, o := range in.balancers.objects {
 		m := &Made{Value: o.Value, Reason: Reason{Rule: row, Why: "it stands for an Application Load Balancer"}, For: strings.Join(o.from, ", ")}
+		if len(o.from) > 0 {
+			m.source = source[o.from[0]]
+		}
 		if len(o.from) > 1 { // whoever joins the others is no change of what they share
 			m.For = "the Ingresses of one load balancer"
 		}

@@ -55,7 +55,7 @@ func registryLogin(w *work) {
 	if w.Kind == "Secret" {
 		if w.text("type") == "kubernetes.io/dockerconfigjson" && strings.Contains(strings.ToLower(w.Name), "ecr") {
 			w.tell("It holds a login to ECR, which expires after 12 hours; nodes pull from Artifact Registry by their identity.")
-			w.hold("a login to ECR")
+			w.without("a login to ECR")
 		}
 		return
 	}
@@ -94,20 +94,9 @@ func secretValue(w *work) {
 	for _, k := range keys(data) {
 		refs = append(refs, map[string]any{"secretKey": k, "remoteRef": map[string]any{"key": remote, "property": k}})
 	}
-	meta := map[string]any{"name": w.Name}
-	if w.Namespace != "" {
-		meta["namespace"] = w.Namespace
-	}
-	w.make("its values do not enter the tree", map[string]any{
-		"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": meta,
-		"spec": map[string]any{
-			"secretStoreRef": map[string]any{"kind": "ClusterSecretStore", "name": w.in.Decisions.Store},
-			"target":         map[string]any{"name": w.Name, "template": map[string]any{"type": orOpaque(w.text("type"))}},
-			"data":           refs,
-		},
-	})
+	w.makeExternal("its values do not enter the tree", w.Name, orOpaque(w.text("type")), nil, refs)
 	w.needs("Its values do not enter the tree; an ExternalSecret takes them from "+w.in.Decisions.Store+".", "store the values in Secret Manager as one JSON object named "+remote+", with the keys "+strings.Join(keys(data), ", "))
-	w.hold("values of secrets do not enter the tree")
+	w.without("values of secrets do not enter the tree")
 }
 
 func orOpaque(kind string) string {
@@ -152,7 +141,7 @@ func secretInClear(w *work) {
 		return true
 	})
 	for _, name := range keys(found) {
-		w.at(found[name]...).say(finding.Problem, finding.Blocker, "The value of "+name+" looks like a secret, so the object stays out of the tree.",
+		w.at(found[name]...).say(finding.Problem, finding.Blocker, "The value of "+name+" looks like a secret, so the object "+w.leaves()+".",
 			"let it come from a Secret, in the source; or, if it is none, say so in "+w.in.File+":\nnot-secret: [\""+w.String()+" "+name+"\"]", "application")
 	}
 	if len(found) > 0 {

@@ -30,6 +30,7 @@ func phases() []Rule {
 		{ID: "phase-autoscaler", Source: "HorizontalPodAutoscaler, ScaledObject, ScaledJob", Target: "idle at zero, paused", Verdict: Mechanical, Kinds: []string{"HorizontalPodAutoscaler", "ScaledObject", "ScaledJob"}, Apply: holdAutoscaler},
 		{ID: "phase-dns", Source: "what external-dns writes records for", Target: "left alone by external-dns", Verdict: Mechanical, Kinds: []string{"Service", "Ingress", "Gateway", "HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute", "VirtualService", "DNSEndpoint"}, Apply: holdDNS},
 		{ID: "phase-certificate", Source: "Issuer, ClusterIssuer of an ACME server", Target: "not there: it would write records", Verdict: Mechanical, Kinds: []string{"Issuer", "ClusterIssuer"}, Apply: holdIssuer},
+		{ID: "phase-alert", Source: "Rules, ClusterRules, GlobalRules of Managed Prometheus with alerts", Target: "not there: they would page for what is at zero", Verdict: Mechanical, Kinds: []string{"Rules", "ClusterRules", "GlobalRules"}, Apply: holdAlerts},
 		{ID: "phase-unknown", Source: "custom resources whose controller may act", Target: "as they are", Verdict: None, Apply: mayAct},
 	}
 }
@@ -39,6 +40,7 @@ func (w *work) still(rules []Rule) {
 	if w.Name == "" {
 		return
 	}
+	w.Kept = slices.Contains(w.in.Decisions.Keep, w.String())
 	if w.Dropped == nil && w.Held == nil {
 		w.Standby, w.Idle = w.held(standby, w.now, rules)
 	}
@@ -206,8 +208,24 @@ func holdIssuer(w *work) {
 	}
 }
 
+// holdAlerts takes rules with alerts away: what they watch is at zero, and the old side's page already.
+func holdAlerts(w *work) {
+	if w.Group != "monitoring.googleapis.com" || w.kept() {
+		return
+	}
+	for _, g := range w.list("spec", "groups") {
+		rules, _ := at(g, []string{"rules"}).([]any)
+		for _, r := range rules {
+			if text(r, "alert") != "" {
+				w.drop("both sides would page")
+				return
+			}
+		}
+	}
+}
+
 // passive are groups of APIs whose objects start nothing by themselves, or that another rule holds still.
-var passive = regexp.MustCompile(`^(|apps|batch|autoscaling|policy|extensions|.*\.(x-)?k8s\.io|monitoring\.coreos\.com|cert-manager\.io|acme\.cert-manager\.io|external-secrets\.io|bitnami\.com|keda\.sh|cloud\.google\.com|networking\.gke\.io|.*\.istio\.io|externaldns\.k8s\.io|kyverno\.io|constraints\.gatekeeper\.sh|templates\.gatekeeper\.sh)$`)
+var passive = regexp.MustCompile(`^(|apps|batch|autoscaling|policy|extensions|.*\.(x-)?k8s\.io|monitoring\.coreos\.com|monitoring\.googleapis\.com|cert-manager\.io|acme\.cert-manager\.io|external-secrets\.io|bitnami\.com|keda\.sh|cloud\.google\.com|networking\.gke\.io|.*\.istio\.io|externaldns\.k8s\.io|kyverno\.io|constraints\.gatekeeper\.sh|templates\.gatekeeper\.sh)$`)
 
 // mayAct says that nobody knows what a custom resource does in standby.
 func mayAct(w *work) {

@@ -3,46 +3,20 @@ package translate
 import (
 	"fmt"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// policies are the rows about what is watched and what is allowed.
+// policies are the rows about what is allowed.
 func policies() []Rule {
 	return []Rule{
-		{ID: "monitor-prometheus", Source: "ServiceMonitor, PodMonitor, Probe, PrometheusRule", Target: "unchanged, with the Prometheus that reads them; or Managed Prometheus", Verdict: Mechanical, Kinds: []string{"ServiceMonitor", "PodMonitor", "Probe", "PrometheusRule"}, Apply: monitors},
-		{ID: "policy-calico", Source: "policies of projectcalico.org", Target: "NetworkPolicy, CiliumClusterwideNetworkPolicy, FQDNNetworkPolicy", Verdict: None, Apply: calico},
+		{ID: "policy-calico", Source: "policies of projectcalico.org", Target: "NetworkPolicy, for each namespace where they are the cluster's; what it cannot say is closed, and blocks", Verdict: Changed, Apply: calicoPolicy},
 		{ID: "policy-vpc", Source: "SecurityGroupPolicy, ENIConfig", Target: "NetworkPolicy, firewall rules, secondary ranges", Verdict: None, Kinds: []string{"SecurityGroupPolicy", "ENIConfig", "CNINode"}, Apply: vpc},
 		{ID: "policy-network-ranges", Source: "NetworkPolicy with address ranges of the VPC", Target: "the ranges that networks names", Verdict: Changed, Kinds: []string{"NetworkPolicy"}, Apply: ranges},
 		{ID: "policy-metadata", Source: "NetworkPolicy that limits egress", Target: "with the metadata server, which Workload Identity needs", Verdict: Changed, Kinds: []string{"NetworkPolicy"}, Apply: metadataServer},
 	}
-}
-
-func monitors(w *work) {
-	if w.Group != "monitoring.coreos.com" {
-		return
-	}
-	to := "PodMonitoring"
-	if w.Kind == "PrometheusRule" {
-		to = "Rules"
-	}
-	w.better("It stays as it is, for the Prometheus that reads it. Managed Prometheus would read "+to+" of monitoring.googleapis.com/v1, without a server to look after.", "once moved: "+to+" selects pods, not services, and has no relabeling of targets")
-}
-
-func calico(w *work) {
-	if w.Group != "projectcalico.org" && w.Group != "crd.projectcalico.org" {
-		return
-	}
-	switch w.Kind {
-	case "NetworkPolicy":
-		w.blocks("Dataplane V2 does not read policies of Calico: what this one forbids would be allowed.", "write a NetworkPolicy of networking.k8s.io/v1; order, Deny and Log have no counterpart, DNS names need FQDNNetworkPolicy (enableFqdnNetworkPolicy)")
-	case "GlobalNetworkPolicy", "GlobalNetworkSet", "NetworkSet", "StagedNetworkPolicy", "StagedGlobalNetworkPolicy", "Tier":
-		w.blocks("Dataplane V2 does not read policies of Calico: what this one forbids would be allowed.", "write a CiliumClusterwideNetworkPolicy (enableCiliumClusterwideNetworkPolicy), or one NetworkPolicy for each namespace")
-	default:
-		w.tell("It configures Calico, and is left behind with it.")
-	}
-	w.drop("Dataplane V2 does not read it")
 }
 
 func vpc(w *work) {
@@ -139,8 +113,22 @@ func metadataServer(w *work) {
 		}
 		return map[string]any{"to": []any{map[string]any{"ipBlock": map[string]any{"cidr": ip}}}, "ports": list}
 	}
-	w.add("Workload Identity on Dataplane V2", to("169.254.169.254/32", 80, 8080), "spec", "egress")
-	w.add("Workload Identity with Calico", to("169.254.169.252/32", 987, 988), "spec", "egress")
+	changed := false
+	for _, way := range []struct {
+		why  string
+		rule map[string]any
+	}{
+		{"Workload Identity on Dataplane V2", to("169.254.169.254/32", 80, 8080)},
+		{"Workload Identity with Calico", to("169.254.169.252/32", 987, 988)},
+	} {
+		if !slices.ContainsFunc(w.list("spec", "egress"), func(e any) bool { return reflect.DeepEqual(e, way.rule) }) {
+			w.add(way.why, way.rule, "spec", "egress")
+			changed = true
+		}
+	}
+	if !changed {
+		return // it was translated before
+	}
 	w.note("It limits egress, and would cut pods from the metadata server, which looks like an authentication that times out; so that is allowed.", "remove the one of the two that the cluster's data plane does not use, in overrides/")
 }
 

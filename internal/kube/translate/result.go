@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bascule/bascule/internal/finding"
+	"github.com/bascule/bascule/internal/kube/calico"
 	"github.com/bascule/bascule/internal/kube/decision"
 	"github.com/bascule/bascule/internal/kube/manifest"
 	"github.com/bascule/bascule/internal/kube/parts"
@@ -34,6 +35,12 @@ type Input struct {
 	proxied, awaited bool
 	// balancers are the load balancers of the Ingresses.
 	balancers *balancers
+	// watchers are what becomes of monitors and rules.
+	watchers *watchers
+	// fences are what becomes of policies of Calico.
+	fences map[*manifest.Object]*calico.Outcome
+	// classes are the SecretProviderClasses of AWS, by namespace and name.
+	classes map[objectKey]*class
 	// harmonise is what was decided about differences between regions, by the object.
 	harmonise map[string][]*decision.Difference
 }
@@ -42,12 +49,15 @@ type objectKey struct{ kind, namespace, name string }
 
 // Result is what a translation comes to. It is the same for the same input, in content and order.
 type Result struct {
-	Objects []*Object
+	Environment string
+	Objects     []*Object
 	// Made are objects that the source does not have.
 	Made     []*Made
 	Findings []finding.Finding
 	// Verdicts counts, for each verdict, the rows that objects met.
 	Verdicts map[Verdict]int
+	// Releases are what is known of the releases of Helm among the objects, by NAMESPACE/NAME.
+	Releases map[string]decision.Release
 
 	made map[string]*Made
 }
@@ -57,10 +67,12 @@ type Object struct {
 	*manifest.Object
 	// Ops is the patch that holds in every phase; Standby comes on top of it in standby; Mirror is for the object as the source has it.
 	Ops, Standby, Mirror []Op
-	// Dropped says why the target does not get it; Held why its text stays out of the tree altogether.
+	// Dropped says why the target does not get it; Held why its text stays out of the tree altogether. What is held of a release of Helm stays as its chart renders it.
 	Dropped, Held *Reason
 	// Idle says why it is not there in standby, Quiet why not on the quiet old side.
 	Idle, Quiet *Reason
+	// Kept says that people let it run in standby.
+	Kept bool
 
 	// TargetAPIVersion is the object's apiVersion once it is translated.
 	TargetAPIVersion string
@@ -80,25 +92,6 @@ type Reason struct {
 	Why  string
 }
 
-// Made is an object of bascule's own.
-type Made struct {
-	Value map[string]any
-	Reason
-	// For names the object that it was made for, the first by name of several.
-	For string
-	// Standby comes on top of it in standby; Idle says why it is not there.
-	Standby []Op
-	Idle    *Reason
-}
-
-// Object is the object as others see objects.
-func (m *Made) Object() *manifest.Object { return manifest.Of(m.Value) }
-
-// ID tells one object from another.
-func (m *Made) ID() string {
-	return strings.Join([]string{text(m.Value, "apiVersion"), text(m.Value, "kind"), text(m.Value, "metadata", "namespace"), text(m.Value, "metadata", "name")}, " ")
-}
-
 func text(v any, path ...string) string { s, _ := at(v, path).(string); return s }
 
 // Translate applies all rules to all objects.
@@ -109,8 +102,10 @@ func translateBy(in Input, topics []Topic, still []Rule) *Result {
 		in.Decisions = &decision.Decisions{}
 	}
 	in.learn()
-	in.balancers = in.balance()
-	out := &Result{Verdicts: map[Verdict]int{}}
+	objects, own := in.harmonisedObjects()
+	in.balancers, in.watchers = in.balance(objects, own), in.watch(objects, own)
+	in.fences, in.classes = in.fence(objects, own), in.readClasses(objects)
+	out := &Result{Environment: in.Environment, Verdicts: map[Verdict]int{}}
 	var rules []*Rule
 	for _, t := range topics {
 		for i := range t.Rules {
@@ -132,13 +127,15 @@ func translateBy(in Input, topics []Topic, still []Rule) *Result {
 		out.add(part)
 	}
 	out.balance(&in)
+	out.settleMade()
 	for _, m := range out.Made {
-		m.Standby, m.Idle = (&work{Object: &Object{Object: m.Object(), now: m.Value}, in: &in, out: out}).held(standby, m.Value, still)
+		m.Standby, m.Idle = (&work{Object: &Object{Object: m.placed(), now: m.Value}, in: &in, out: out}).held(standby, m.Value, still)
 	}
 	for _, a := range in.Set.Aside {
 		out.Findings = append(out.Findings, finding.Finding{Code: "not-an-object", Kind: finding.Problem, Severity: finding.Warning, Object: a.Where, What: "It is left out: " + a.What + ".", Owner: "operator"})
 	}
 	out.Findings = gathered(out.Findings)
+	out.releases(&in)
 	slices.SortStableFunc(out.Made, func(a, b *Made) int { return cmp.Compare(a.ID(), b.ID()) })
 	return out
 }
@@ -151,21 +148,10 @@ func (out *Result) add(part *Result) {
 		out.Verdicts[v] += n
 	}
 	for _, m := range part.Made {
-		out.addMade(m)
+		for _, m := range m.variants() {
+			out.addMade(m)
+		}
 	}
-}
-
-// addMade adds an object, unless another rule or another object has had it made already.
-func (out *Result) addMade(m *Made) {
-	if out.made == nil {
-		out.made = map[string]*Made{}
-	}
-	if same := out.made[m.ID()]; same != nil {
-		same.For = min(same.For, m.For)
-		return
-	}
-	out.made[m.ID()] = m
-	out.Made = append(out.Made, m)
 }
 
 // mostPlaces is how many places one finding names.
@@ -188,7 +174,7 @@ func gathered(all []finding.Finding) []finding.Finding {
 		g := &out[i]
 		g.Count++
 		if len(g.Evidence) < mostPlaces {
-			g.Evidence = append(g.Evidence, f.Object+", "+strings.Join(f.Evidence, ", "))
+			g.Evidence = append(g.Evidence, strings.Join(append([]string{f.Object}, f.Evidence...), ", "))
 		}
 	}
 	for i := range out {

@@ -42,10 +42,11 @@ type Topic struct {
 	Rules []Rule
 }
 
-// Topics returns the mapping tables in the order in which their rules are applied: what people have harmonised first, then what is left behind, then forms
+// Topics returns the mapping tables in the order in which their rules are applied: what is said of releases, what people have harmonised, then what is left behind, then forms
 // that are no more, so that the others see today's; what nobody recognised last.
 func Topics() []Topic {
 	return []Topic{
+		{"Releases of Helm", releases()},
 		{"What is harmonised", harmonised()},
 		{"What is left out", leftOut()},
 		{"Removed APIs", removedAPIs()},
@@ -57,7 +58,7 @@ func Topics() []Topic {
 		{"Nodes, labels, zones", nodes()},
 		{"Autoscaling", scaling()},
 		{"DNS, certificates, secrets", dnsAndSecrets()},
-		{"Monitoring and policy", policies()},
+		{"Monitoring and policy", slices.Concat(monitoring(), policies())},
 		{"What is left of AWS", leftovers()},
 	}
 }

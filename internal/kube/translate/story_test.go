@@ -4,13 +4,9 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 
@@ -18,6 +14,7 @@ import (
 	"github.com/bascule/bascule/internal/kube/decision"
 	"github.com/bascule/bascule/internal/kube/manifest"
 	"github.com/bascule/bascule/internal/kube/profile"
+	"github.com/bascule/bascule/internal/kube/story"
 	"github.com/bascule/bascule/internal/kube/translate"
 	"github.com/bascule/bascule/internal/kube/tree"
 )
@@ -28,71 +25,43 @@ var update = flag.Bool("update", false, "rewrite testdata")
 // the story tells. A story is named for its rule, and has to meet it.
 //
 //	in.yaml        the source
+//	release        the release, NAMESPACE/NAME, for which Helm renders it
 //	decisions.yaml what people have decided
 //	images         verified copies
 //	live.yaml      what Kustomize builds for the phase live; also standby.yaml and mirror.yaml
 //	findings       what people are told
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal(files, err)
-	}
-	for _, file := range files {
-		id := strings.TrimSuffix(filepath.Base(file), ".txtar")
-		t.Run(id, func(t *testing.T) { story(t, file, finding.Code(id)) })
-	}
-}
-
-func story(t *testing.T, file string, id finding.Code) {
-	t.Helper()
-	archive, err := txtar.ParseFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	part := map[string]string{}
-	for _, f := range archive.Files {
-		part[f.Name] = string(f.Data)
-	}
-	r := translated(t, part["in.yaml"], part["decisions.yaml"], part["images"])
-	if !met(r)[id] {
-		t.Errorf("the story does not meet its rule")
-	}
-	got := map[string]string{"findings": told(r.Findings)}
-	var phases []string
-	for name := range part {
-		if phase, ok := strings.CutSuffix(name, ".yaml"); ok && name != "in.yaml" && name != "decisions.yaml" {
-			phases = append(phases, phase)
+	story.Each(t, "testdata/*.txtar", func(t *testing.T, s *story.Story) {
+		r := translatedOf(t, strings.TrimSpace(s.Parts["release"]), s.Parts["in.yaml"], s.Parts["decisions.yaml"], s.Parts["images"])
+		if !met(r)[finding.Code(s.Name)] {
+			t.Errorf("the story does not meet its rule")
 		}
-	}
-	for phase, text := range build(t, r, phases...) {
-		got[phase+".yaml"] = text
-	}
-	for i, f := range archive.Files {
-		want, compared := got[f.Name]
-		if !compared {
-			continue
+		got := map[string]string{"findings": told(r.Findings)}
+		var phases []string
+		for _, name := range s.Names {
+			if phase, ok := strings.CutSuffix(name, ".yaml"); ok && name != "in.yaml" && name != "decisions.yaml" {
+				phases = append(phases, phase)
+			}
 		}
-		if *update {
-			archive.Files[i].Data = []byte(want)
-			continue
+		for phase, text := range build(t, r, phases...) {
+			got[phase+".yaml"] = text
 		}
-		if diff := cmp.Diff(string(f.Data), want); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", f.Name, diff)
-		}
-	}
-	if _, told := part["findings"]; !told {
-		t.Error("it does not tell the findings")
-	}
-	if *update {
-		if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+		s.Compare(t, *update, got, "findings")
+	})
 }
 
 func translated(t *testing.T, in, decisions, images string) *translate.Result {
 	t.Helper()
+	return translatedOf(t, "", in, decisions, images)
+}
+
+// translatedOf translates manifests, or what Helm renders for a release.
+func translatedOf(t *testing.T, release, in, decisions, images string) *translate.Result {
+	t.Helper()
 	set, err := manifest.Read(strings.NewReader(in), "-")
+	if namespace, name, ok := strings.Cut(release, "/"); ok {
+		set, err = manifest.ReadRelease(manifest.Release{Namespace: namespace, Name: name, File: "-", Text: []byte(in)}, func(*manifest.Object) bool { return true })
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -186,7 +186,7 @@ func (w *work) hold(why string) {
 // make adds an object of bascule's own; what several objects want is made once, for the first of them by name: in which order they stand says nothing.
 func (w *work) make(why string, object map[string]any) {
 	w.touch()
-	w.out.addMade(&Made{Value: object, Reason: Reason{Rule: w.rule, Why: why}, For: w.String()})
+	w.out.addMade(&Made{Value: object, Reason: Reason{Rule: w.rule, Why: why}, For: w.String(), source: w.Object.Object})
 }
 
 // at names the place that the finding which comes next is about.
@@ -206,7 +206,13 @@ func (w *work) say(kind finding.Kind, severity finding.Severity, what, do, owner
 		w.recognise(w.where[len(w.where)-1])
 	}
 	w.where = nil
-	f := finding.Finding{Code: w.rule.ID, Kind: kind, Severity: severity, Object: w.String(), What: what, Do: do, Owner: owner, Evidence: []string{place}}
+	if from := w.Template(); w.Release != "" && from != "" {
+		place += " (" + from + ")" // which is where people mend it
+	}
+	f := finding.Finding{Code: w.rule.ID, Kind: kind, Severity: severity, Object: w.String(), What: what, Do: do, Owner: owner}
+	if w.File != "" { // what was made for nothing of the source stands nowhere
+		f.Evidence = []string{place}
+	}
 	w.out.Findings = append(w.out.Findings, f)
 }
 

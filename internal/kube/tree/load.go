@@ -2,6 +2,7 @@ package tree
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -24,10 +25,48 @@ type Phase struct {
 	Objects []*manifest.Object
 	// Aside is what lies in the tree and is no object.
 	Aside []manifest.Aside
+	// Releases are the releases of Helm in the environment, and Missing those of them whose objects are not here, for nobody said what Helm renders.
+	Releases, Missing []string
 	// NotApplied says why what people have written for the phase could not be put on top; the objects are then without it.
 	NotApplied string
+	// Idle are patches of the phase that change nothing.
+	Idle []Idle
 	// Changed are files below generated/ENVIRONMENT that are not as bascule has written them.
 	Changed []string
+}
+
+// Phases are the names of an environment's phases, in their order.
+func Phases() []string { return []string{standby, live} }
+
+// Environments are the names of those that a tree holds, in their order.
+func Environments(dir string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(dir, generated))
+	if err != nil {
+		return nil, fault.New(fault.Usage, fmt.Sprintf("read the tree %q", dir), err, "")
+	}
+	var out []string
+	for _, e := range entries {
+		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+			out = append(out, e.Name())
+		}
+	}
+	return out, nil
+}
+
+// Releases are the releases of Helm, NAMESPACE/NAME, of which a tree has patches for an environment.
+func Releases(dir, environment string) ([]string, error) {
+	folder := filepath.Join(dir, generated, environment, releases)
+	files, err := read(folder)
+	if err != nil {
+		return nil, fault.New(fault.Resource, fmt.Sprintf("read %q", folder), err, "")
+	}
+	var out []string
+	for _, name := range files.names() {
+		if id, ok := strings.CutSuffix(name, "/"+path.Join(live, kustomization)); ok && strings.Count(id, "/") == 1 {
+			out = append(out, id)
+		}
+	}
+	return out, nil
 }
 
 // Is says whether a folder holds a tree.
@@ -38,17 +77,16 @@ func Is(dir string) bool {
 
 // Load reads a tree: the phases of all its environments, in the order of their names, standby before live. What bascule has written it puts together
 // itself, and what people have written, on top, as far as it knows what Kustomize would do with it: a phase says so where it does not. Nothing outside of the folder is read.
-func Load(dir string) ([]Phase, error) {
-	entries, err := os.ReadDir(filepath.Join(dir, generated))
+//
+// Of releases of Helm a tree has patches only. The objects are those of rendered, by NAMESPACE/NAME, or by ENVIRONMENT/NAMESPACE/NAME where environments differ.
+func Load(dir string, rendered map[string]*manifest.Set) ([]Phase, error) {
+	environments, err := Environments(dir)
 	if err != nil {
-		return nil, fault.New(fault.Usage, fmt.Sprintf("read the tree %q", dir), err, "")
+		return nil, err
 	}
 	var out []Phase
-	for _, e := range entries {
-		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") {
-			continue
-		}
-		phases, err := loaded(dir, e.Name())
+	for _, name := range environments {
+		phases, err := loaded(dir, name, rendered)
 		if err != nil {
 			return nil, err
 		}
@@ -57,37 +95,93 @@ func Load(dir string) ([]Phase, error) {
 	return out, nil
 }
 
-func loaded(dir, environment string) ([]Phase, error) {
+func loaded(dir, environment string, rendered map[string]*manifest.Set) ([]Phase, error) {
 	op := fmt.Sprintf("read the tree %q", dir)
 	files, err := read(filepath.Join(dir, generated, environment))
 	if err != nil {
 		return nil, fault.New(fault.Resource, op, err, "")
 	}
-	a := &assembly{files: files, prefix: path.Join(generated, environment)}
-	if err := a.whole(); err != nil {
-		return nil, err
-	}
 	written, err := read(filepath.Join(dir, overrides))
 	if err != nil {
 		return nil, fault.New(fault.Resource, op, err, "")
 	}
+	return phases(environment, files, written, rendered)
+}
+
+// phases puts the phases of an environment together, from its files, from all that people have written, and from what Helm renders.
+func phases(environment string, files, written Files, rendered map[string]*manifest.Set) ([]Phase, error) {
+	a := &assembly{files: files, prefix: path.Join(generated, environment)}
+	if err := a.whole(); err != nil {
+		return nil, err
+	}
+	all := Files{}
+	for name, text := range written {
+		all[path.Join(overrides, name)] = text
+	}
+	for name, text := range files {
+		if strings.HasPrefix(name, releases+"/") {
+			all[path.Join(generated, environment, name)] = text
+		}
+	}
 	var out []Phase
-	for _, name := range []string{standby, live} {
-		p := Phase{Environment: environment, Name: name, Aside: a.aside, Changed: changed(files)}
-		if p.Objects, err = a.phase(name); err != nil {
+	var people []*kustomized
+	for _, name := range Phases() {
+		objects, err := a.phase(name)
+		if err != nil {
 			return nil, err
 		}
+		p := Phase{Environment: environment, Name: name, Objects: objects, Aside: a.aside, Changed: changed(files)}
+		k := &kustomized{files: all, generated: path.Join(generated, environment, name), objects: slices.Clone(p.Objects), met: map[Idle]int{}}
+		people = append(people, k)
 		if !ours(environment, name, written) {
-			k := &kustomized{people: written, generated: path.Join(generated, environment, name), objects: slices.Clone(p.Objects)}
 			if err := k.folder(path.Join(overrides, environment, name)); err != nil {
 				p.NotApplied = err.Error()
 			} else {
 				p.Objects = k.objects
 			}
 		}
+		if err := p.release(k, rendered); err != nil {
+			return nil, err
+		}
 		out = append(out, p)
 	}
+	idle(out, people)
 	return out, nil
+}
+
+// release adds the objects of releases, with the patches of the phase and what people have written on top, whose patches are counted where all of theirs are.
+func (p *Phase) release(people *kustomized, rendered map[string]*manifest.Set) error {
+	folder := path.Join(generated, p.Environment, releases)
+	for _, name := range people.files.names() {
+		id, ok := strings.CutSuffix(strings.TrimPrefix(name, folder+"/"), "/"+path.Join(p.Name, kustomization))
+		if !ok || !strings.HasPrefix(name, folder+"/") || strings.Count(id, "/") != 1 {
+			continue
+		}
+		p.Releases = append(p.Releases, id)
+		set := rendered[p.Environment+"/"+id]
+		if set == nil {
+			set = rendered[id]
+		}
+		if set == nil {
+			p.Missing = append(p.Missing, id)
+			continue
+		}
+		k := &kustomized{files: people.files, objects: slices.Clone(set.Objects), met: map[Idle]int{}}
+		if err := k.folder(path.Join(folder, id, p.Name)); err != nil {
+			return fault.New(fault.Data, fmt.Sprintf("put the patches of %s onto the release %s", p.Name, id), err, "translate again: Helm renders something else than the patches were written for")
+		}
+		own := &kustomized{files: people.files, objects: slices.Clone(k.objects), met: people.met}
+		dir := path.Join(overrides, p.Environment, releases, id, "all")
+		if _, text := own.file(dir); text != nil {
+			if err := own.folder(dir); err != nil {
+				p.NotApplied = cmp.Or(p.NotApplied, err.Error())
+				own.objects = k.objects
+			}
+		}
+		people.absent = append(people.absent, own.absent...)
+		p.Objects = append(p.Objects, own.objects...)
+	}
+	return nil
 }
 
 // ours says whether the overrides of a phase are as they were created: then they add nothing.
@@ -101,6 +195,27 @@ func ours(environment, phase string, written Files) bool {
 		}
 	}
 	return true
+}
+
+// oursOfReleases says whether what people may change of releases in every phase is as it was created.
+func oursOfReleases(environment string, written Files) bool {
+	for name, text := range written {
+		id, rest, ok := releaseOf(environment, name)
+		if ok && strings.HasPrefix(rest, "all/") && !bytes.Equal(text, releaseText(environment, id)) {
+			return false
+		}
+	}
+	return true
+}
+
+// releaseOf takes the release out of a path in overrides, and the rest of it: ENVIRONMENT/releases/NAMESPACE/NAME/REST.
+func releaseOf(environment, name string) (id, rest string, ok bool) {
+	below, ok := strings.CutPrefix(name, path.Join(environment, releases)+"/")
+	parts := strings.SplitN(below, "/", 3)
+	if !ok || len(parts) != 3 {
+		return "", "", false
+	}
+	return path.Join(parts[0], parts[1]), parts[2], true
 }
 
 // assembly puts together what bascule has written.

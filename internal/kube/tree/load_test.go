@@ -8,11 +8,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 
 	"github.com/bascule/bascule/internal/kube/manifest"
+	"github.com/bascule/bascule/internal/kube/story"
 	"github.com/bascule/bascule/internal/kube/tree"
 )
 
@@ -56,7 +56,7 @@ func loaded(t *testing.T, dir string, compared ...string) map[string]tree.Phase 
 	if !tree.Is(dir) {
 		t.Fatal("it is no tree")
 	}
-	phases, err := tree.Load(dir)
+	phases, err := tree.Load(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,27 +76,19 @@ func loaded(t *testing.T, dir string, compared ...string) map[string]tree.Phase 
 // TestLoadIsWhatKustomizeBuilds translates the source of every story of the rules, and reads the trees.
 func TestLoadIsWhatKustomizeBuilds(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("../translate/testdata/*.txtar")
-	if err != nil || len(files) < 50 {
-		t.Fatal(len(files), err)
+	stories := story.All(t, "../translate/testdata/*.txtar")
+	if len(stories) < 50 {
+		t.Fatal(len(stories))
 	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+	for _, s := range stories {
+		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
-			archive, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, f := range archive.Files {
-				if f.Name == "in.yaml" {
-					dir := t.TempDir()
-					write(t, dir, render(t, string(f.Data)))
-					if strings.HasPrefix(filepath.Base(file), "phase-") {
-						loaded(t, dir)
-					} else {
-						loaded(t, dir, "live") // of standby the stories of phases have it all
-					}
-				}
+			dir := t.TempDir()
+			write(t, dir, render(t, s.Parts["in.yaml"]))
+			if strings.HasPrefix(s.Name, "phase-") {
+				loaded(t, dir)
+			} else {
+				loaded(t, dir, "live") // of standby the stories of phases have it all
 			}
 		})
 	}
@@ -220,7 +212,7 @@ func TestOverridesThatAreNotApplied(t *testing.T) {
 		"which is not in":      "resources: [../../../../etc]\n",
 		"more than 20 deep":    "resources: [../live]\n",
 		"there is no":          head + "patches:\n- target: {kind: Deployment}\n  patch: '[{\"op\": \"replace\", \"path\": \"/spec/nothing\", \"value\": 1}]'\n",
-		"none of add, replace": head + "patches:\n- target: {kind: Deployment}\n  patch: '[{\"op\": \"test\", \"path\": \"/spec/replicas\", \"value\": 1}]'\n",
+		"none of add, replace": head + "patches:\n- target: {kind: Deployment}\n  patch: '[{\"op\": \"move\", \"path\": \"/spec/replicas\", \"value\": 1}]'\n",
 		"which is not there":   head + "patches:\n- patch: '{apiVersion: v1, kind: ConfigMap, metadata: {name: none}}'\n",
 		"another name":         head + "patches:\n- target: {kind: Deployment}\n  patch: '[{\"op\": \"replace\", \"path\": \"/metadata/name\", \"value\": \"x\"}]'\n",
 		"labelSelector":        head + "patches:\n- target: {labelSelector: a=b}\n  patch: '[{op: remove, path: /spec}]'\n",
@@ -253,7 +245,7 @@ func TestLoadSeesForeignFiles(t *testing.T) {
 	if err := os.WriteFile(patch, []byte("- {op: replace, path: /spec/none, value: 1}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tree.Load(dir); err == nil || !strings.Contains(err.Error(), `there is no "none"`) {
+	if _, err := tree.Load(dir, nil); err == nil || !strings.Contains(err.Error(), `there is no "none"`) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"path"
 	"regexp"
 	"slices"
-	"strings"
 
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 	"sigs.k8s.io/kustomize/kyaml/yaml/merge2"
@@ -25,11 +24,14 @@ const mostNested = 20
 // kustomized does what a kustomization says: of Kustomize's many fields those that people use to change what bascule has written, namely resources,
 // components and patches. Whatever else one has is an error that names it, for the result would be another.
 type kustomized struct {
-	people Files // below overrides/
+	files Files // by their paths in the tree
 	// generated is the folder whose objects are known already, and objects what was put together so far.
 	generated string
 	objects   []*manifest.Object
 	nested    int
+	// met counts for each patch with a target the objects that it selects; absent are those that name an object which is not there.
+	met    map[Idle]int
+	absent []Idle
 }
 
 // folder does what the kustomization of a folder says, a path in the tree.
@@ -68,17 +70,18 @@ func (k *kustomized) folder(dir string) error {
 		}
 	}
 	for _, p := range l.Patches {
-		text := []byte(p.Patch)
+		text, file := []byte(p.Patch), name
 		if p.Path != "" {
+			file = path.Join(dir, p.Path)
 			var ok bool
-			if text, ok = k.people[strings.TrimPrefix(path.Join(dir, p.Path), overrides+"/")]; !ok {
+			if text, ok = k.files[path.Join(dir, p.Path)]; !ok {
 				return fmt.Errorf("%s names %q, which is not in overrides", name, p.Path)
 			}
 		}
 		if len(p.Options) > 0 {
 			return fmt.Errorf("%s uses options of patches", name)
 		}
-		if err := k.patch(text, p.Target); err != nil {
+		if err := k.patch(text, file, p.Target); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -88,7 +91,7 @@ func (k *kustomized) folder(dir string) error {
 // file finds the kustomization of a folder.
 func (k *kustomized) file(dir string) (name string, text []byte) {
 	for _, n := range kustomizations {
-		if text, ok := k.people[strings.TrimPrefix(path.Join(dir, n), overrides+"/")]; ok {
+		if text, ok := k.files[path.Join(dir, n)]; ok {
 			return path.Join(dir, n), text
 		}
 	}
@@ -100,7 +103,7 @@ func (k *kustomized) resource(at, said, by string) error {
 	if at == k.generated {
 		return nil // they came first
 	}
-	if text, ok := k.people[strings.TrimPrefix(at, overrides+"/")]; ok && strings.HasPrefix(at, overrides+"/") {
+	if text, ok := k.files[at]; ok {
 		set, err := manifest.ReadTexts([]manifest.Text{{Name: at, Text: text}})
 		if err != nil {
 			return err
@@ -113,7 +116,7 @@ func (k *kustomized) resource(at, said, by string) error {
 		}
 		return nil
 	}
-	if name, _ := k.file(at); name == "" || !strings.HasPrefix(at, overrides+"/") {
+	if name, _ := k.file(at); name == "" {
 		return fmt.Errorf("%s names %q, which is not in overrides", by, said)
 	}
 	return k.folder(at)
@@ -127,17 +130,26 @@ func (k *kustomized) find(o *manifest.Object) int {
 
 // spaceOf is what Kustomize takes for a namespace where none is named.
 func spaceOf(o *manifest.Object) string {
-	if o.Namespace == "" {
+	if o.Namespace == "" || o.Unplaced {
 		return "default"
 	}
 	return o.Namespace
 }
 
 // patch applies a JSON Patch, or a strategic merge patch, to what it is for.
-func (k *kustomized) patch(text []byte, target map[string]string) error {
+func (k *kustomized) patch(text []byte, file string, target map[string]string) error {
 	selected, err := selector(target)
 	if err != nil {
 		return err
+	}
+	if target != nil {
+		n := 0
+		for _, o := range k.objects {
+			if selected(o) {
+				n++
+			}
+		}
+		k.met[targeted(file, target)] += n
 	}
 	var ops []step
 	if yaml.Unmarshal(text, &ops) == nil {
@@ -148,7 +160,7 @@ func (k *kustomized) patch(text []byte, target map[string]string) error {
 			if !selected(o) {
 				continue
 			}
-			value, err := applied(o.Value, ops)
+			value, err := annotatedWhile(o.Value, ops)
 			if err != nil {
 				return fmt.Errorf("the patch of %s: %w", o, err)
 			}
@@ -162,7 +174,7 @@ func (k *kustomized) patch(text []byte, target map[string]string) error {
 		if len(bytes.TrimSpace(doc)) == 0 {
 			continue
 		}
-		if err := k.merge(doc, target, selected); err != nil {
+		if err := k.merge(doc, file, target, selected); err != nil {
 			return err
 		}
 	}
@@ -170,8 +182,29 @@ func (k *kustomized) patch(text []byte, target map[string]string) error {
 	return nil
 }
 
+// annotatedWhile patches an object that has annotations meanwhile, as each has in Kustomize.
+func annotatedWhile(object map[string]any, ops []step) (map[string]any, error) {
+	meta, ok := object["metadata"].(map[string]any)
+	if !ok {
+		return applied(object, ops)
+	}
+	if _, there := meta["annotations"]; !there {
+		object = maps.Clone(object)
+		meta = maps.Clone(meta)
+		meta["annotations"] = map[string]any{}
+		object["metadata"] = meta
+	}
+	out, err := applied(object, ops)
+	if meta, _ := out["metadata"].(map[string]any); meta != nil {
+		if a, ok := meta["annotations"].(map[string]any); ok && len(a) == 0 {
+			delete(meta, "annotations")
+		}
+	}
+	return out, err
+}
+
 // merge applies one strategic merge patch: to what it names, or to what a target selects.
-func (k *kustomized) merge(text []byte, target map[string]string, selected func(*manifest.Object) bool) error {
+func (k *kustomized) merge(text []byte, file string, target map[string]string, selected func(*manifest.Object) bool) error {
 	patch, err := yaml.Parse(string(text))
 	if err != nil {
 		return err
@@ -186,6 +219,7 @@ func (k *kustomized) merge(text []byte, target map[string]string, selected func(
 		}
 		i := k.find(set.Objects[0])
 		if i < 0 {
+			k.absent = append(k.absent, Idle{File: file, Target: set.Objects[0].String(), Named: true})
 			return fmt.Errorf("a patch for %s, which is not there", set.Objects[0])
 		}
 		return k.merged(i, patch)
@@ -251,10 +285,26 @@ func (k *kustomized) replace(i int, value map[string]any) error {
 	return nil
 }
 
+// plainKey is a selector that asks for nothing but a key.
+var plainKey = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9./_-]*$`)
+
+func annotationsOf(o *manifest.Object) map[string]any {
+	meta, _ := o.Value["metadata"].(map[string]any)
+	annotations, _ := meta["annotations"].(map[string]any)
+	return annotations
+}
+
 // selector reads a target: regular expressions that have to match the whole; what is left out matches everything.
 func selector(target map[string]string) (func(*manifest.Object) bool, error) {
 	res := map[string]*regexp.Regexp{}
+	annotation := target["annotationSelector"]
+	if annotation != "" && !plainKey.MatchString(annotation) {
+		return nil, fmt.Errorf("the annotationSelector %q, which is more than a key", annotation)
+	}
 	for field, text := range target {
+		if field == "annotationSelector" {
+			continue
+		}
 		if !slices.Contains([]string{"group", "version", "kind", "name", "namespace"}, field) {
 			return nil, fmt.Errorf("a target with %s", field)
 		}
@@ -274,6 +324,9 @@ func selector(target map[string]string) (func(*manifest.Object) bool, error) {
 	return func(o *manifest.Object) bool {
 		if o == nil {
 			return false // deleted
+		}
+		if _, has := annotationsOf(o)[annotation]; annotation != "" && !has {
+			return false
 		}
 		spaces := []string{o.Namespace}
 		if o.Namespace == "" {

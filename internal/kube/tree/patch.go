@@ -3,6 +3,7 @@ package tree
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,8 +46,10 @@ func (op *step) do(v any, path []string) (any, error) {
 	key, last := path[0], len(path) == 1
 	switch x := v.(type) {
 	case map[string]any:
-		_, there := x[key]
+		was, there := x[key]
 		switch {
+		case last && op.Op == "test":
+			return x, op.test(was)
 		case !there && (!last || op.Op != "add"):
 			return nil, fmt.Errorf("there is no %q", key)
 		case last && op.Op == "remove":
@@ -54,7 +57,7 @@ func (op *step) do(v any, path []string) (any, error) {
 		case last && (op.Op == "add" || op.Op == "replace"):
 			x[key] = copied(op.Value)
 		case last:
-			return nil, fmt.Errorf("the operation %q is none of add, replace, remove", op.Op)
+			return nil, fmt.Errorf("the operation %q is none of add, replace, remove, test", op.Op)
 		default:
 			inner, err := op.do(x[key], path[1:])
 			if err != nil {
@@ -69,6 +72,14 @@ func (op *step) do(v any, path []string) (any, error) {
 	return nil, fmt.Errorf("nothing stands below %q", key)
 }
 
+// test compares what stands there with the value; nothing there is equal to null.
+func (op *step) test(was any) error {
+	if !reflect.DeepEqual(was, op.Value) {
+		return errors.New("something else stands there")
+	}
+	return nil
+}
+
 func (op *step) list(x []any, key string, path []string) (any, error) {
 	last := len(path) == 1
 	if last && op.Op == "add" && key == "-" {
@@ -79,6 +90,8 @@ func (op *step) list(x []any, key string, path []string) (any, error) {
 		return nil, fmt.Errorf("there is no element %q", key)
 	}
 	switch {
+	case last && op.Op == "test":
+		return x, op.test(x[i])
 	case last && op.Op == "add":
 		return slices.Insert(x, i, copied(op.Value)), nil
 	case last && op.Op == "remove":
@@ -87,7 +100,7 @@ func (op *step) list(x []any, key string, path []string) (any, error) {
 		x[i] = copied(op.Value)
 		return x, nil
 	case last:
-		return nil, fmt.Errorf("the operation %q is none of add, replace, remove", op.Op)
+		return nil, fmt.Errorf("the operation %q is none of add, replace, remove, test", op.Op)
 	}
 	x[i], err = op.do(x[i], path[1:])
 	return x, err

@@ -44,7 +44,13 @@ func Render(r *translate.Result) (Files, error) {
 	if err := all.Wait(); err != nil {
 		return nil, err
 	}
-	files := Files{}
+	files, err := renderReleases(r, known)
+	if err != nil {
+		return nil, err
+	}
+	if len(r.Releases) > 0 {
+		maps.Copy(files, postRenderer(r.Environment))
+	}
 	for _, l := range layers {
 		maps.Copy(files, l.files)
 	}
@@ -114,7 +120,7 @@ func (l *layout) put(folder, comment string, k *list) error {
 func (l *layout) base() error {
 	k := newList()
 	for _, o := range l.result.Objects {
-		if o.Held != nil {
+		if o.Held != nil || o.Release != "" {
 			continue
 		}
 		name := fileName(o.Namespace, o.Group, o.Kind, o.Name)
@@ -128,7 +134,7 @@ func (l *layout) translated() error {
 	k := newList()
 	k.Resources = []string{"../" + base}
 	for _, o := range l.result.Objects {
-		if o.Held != nil {
+		if o.Held != nil || o.Release != "" {
 			continue
 		}
 		if err := l.patch(k, translated, o.Object, o.APIVersion(), o.Ops, o.Dropped); err != nil {
@@ -153,7 +159,7 @@ func (l *layout) standby() error {
 	k := newList()
 	k.Resources = []string{"../" + translated}
 	for _, o := range l.result.Objects {
-		if o.Held != nil || o.Dropped != nil {
+		if o.Held != nil || o.Dropped != nil || o.Release != "" {
 			continue
 		}
 		if err := l.patch(k, standby, o.Object, o.TargetAPIVersion, o.Standby, o.Idle); err != nil {
@@ -179,6 +185,9 @@ func (l *layout) mirror() error {
 	k := newList()
 	k.APIVersion, k.Kind = "kustomize.config.k8s.io/v1alpha1", "Component"
 	for _, o := range l.result.Objects {
+		if o.Release != "" {
+			continue
+		}
 		if err := l.patch(k, mirror, o.Object, o.APIVersion(), o.Mirror, o.Quiet); err != nil {
 			return err
 		}
@@ -212,8 +221,11 @@ func (l *layout) target(o *manifest.Object, apiVersion string) map[string]string
 		group, version = "", apiVersion
 	}
 	t := map[string]string{"version": version, "kind": o.Kind, "name": regexp.QuoteMeta(o.Name), "namespace": regexp.QuoteMeta(o.Namespace)}
-	if o.Namespace == "" {
+	switch {
+	case o.Namespace == "":
 		t["namespace"] = "default|_non_namespaceable_" // what Kustomize calls none
+	case o.Unplaced:
+		t["namespace"] += "|default|_non_namespaceable_" // with and without the namespace that Helm gives it
 	}
 	if group != "" {
 		t["group"] = regexp.QuoteMeta(group)
@@ -228,7 +240,7 @@ func deletion(o *manifest.Object, apiVersion string, why *translate.Reason) ([]b
 		return nil, nil
 	}
 	meta := map[string]string{"name": o.Name}
-	if o.Namespace != "" {
+	if o.Namespace != "" && !o.Unplaced {
 		meta["namespace"] = o.Namespace
 	}
 	text, err := yaml.Marshal(map[string]any{"apiVersion": apiVersion, "kind": o.Kind, "metadata": meta, "$patch": "delete"})

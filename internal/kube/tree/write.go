@@ -7,12 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/bascule/bascule/internal/fault"
+	"github.com/bascule/bascule/internal/kube/translate"
 )
 
 const (
@@ -43,7 +46,7 @@ func Write(out, environment string, files Files, dry bool) ([]Change, error) {
 		return nil, err
 	}
 	changes := compare(filepath.ToSlash(filepath.Join(generated, environment)), old, files)
-	first := missing(out, environment)
+	first := missing(out, people(environment))
 	for _, name := range first.names() {
 		changes = append(changes, Change{Do: "create", Path: name})
 	}
@@ -193,7 +196,11 @@ func create(dir string, files Files) error {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // as above
 			return err
 		}
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // as above
+		mode := fs.FileMode(0o644)
+		if bytes.HasPrefix(files[name], []byte("#!")) {
+			mode = 0o755
+		}
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 		if err != nil {
 			return err
 		}
@@ -206,8 +213,8 @@ func create(dir string, files Files) error {
 }
 
 // missing are the files of people's part that are not there yet.
-func missing(out, environment string) Files {
-	files := people(environment)
+func missing(out string, once Files) Files {
+	files := maps.Clone(once)
 	for name := range files {
 		if _, err := os.Lstat(filepath.Join(out, filepath.FromSlash(name))); !errors.Is(err, fs.ErrNotExist) {
 			delete(files, name)
@@ -216,11 +223,46 @@ func missing(out, environment string) Files {
 	return files
 }
 
-// people are the files of people's part as they are created.
+// Create creates those files of people's part that are not there, with their paths in the tree: those of releases, which Overrides makes.
+func Create(out string, files Files, dry bool) ([]Change, error) {
+	first := missing(out, files)
+	var changes []Change
+	for _, name := range first.names() {
+		changes = append(changes, Change{Do: "create", Path: name})
+	}
+	if dry {
+		return changes, nil
+	}
+	return changes, fault.New(fault.Resource, fmt.Sprintf("write %q", filepath.Join(out, overrides)), create(out, first), "")
+}
+
+// Overrides are the files of people's part for the releases of a translation, as they are created.
+func Overrides(r *translate.Result) Files {
+	files := Files{}
+	for id, known := range r.Releases {
+		folder := path.Join(overrides, r.Environment, releases, id)
+		files[path.Join(folder, "all", kustomization)] = releaseText(r.Environment, id)
+		if repo, chart, ok := known.Remote(); ok {
+			files[path.Join(folder, standby, kustomization)] = chartText(r.Environment, id, standby, "before the switch", repo, chart, known.Version)
+			files[path.Join(folder, live, kustomization)] = chartText(r.Environment, id, live, "behind the switch", repo, chart, known.Version)
+		}
+	}
+	return files
+}
+
+func releaseText(environment, id string) []byte {
+	return allText("every phase of the release " + id + " in " + environment)
+}
+
+func allText(where string) []byte {
+	return []byte("# Yours: bascule has created it once and never writes it again. What stands here holds in " + where + ".\n" +
+		"apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\ngeneratorOptions:\n  disableNameSuffixHash: true\n")
+}
+
+// people are the files of people's part of an environment as they are created.
 func people(environment string) Files {
 	return Files{
-		strings.Join([]string{overrides, environment, "all", kustomization}, "/"): []byte("# Yours: bascule has created it once and never writes it again. What stands here holds in every phase of " + environment + ".\n" +
-			"apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\ngeneratorOptions:\n  disableNameSuffixHash: true\n"),
+		strings.Join([]string{overrides, environment, "all", kustomization}, "/"):   allText("every phase of " + environment),
 		strings.Join([]string{overrides, environment, standby, kustomization}, "/"): phaseText(environment, standby, "before the switch"),
 		strings.Join([]string{overrides, environment, live, kustomization}, "/"):    phaseText(environment, live, "behind the switch"),
 	}

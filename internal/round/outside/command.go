@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/bascule/bascule/internal/fault"
@@ -50,7 +51,7 @@ func (o *Outside) run(ctx context.Context, script string, c *Call) (ran, error) 
 	grace := cmp.Or(o.grace, graceTime)
 	out := &record{}
 	cmd := exec.CommandContext(ctx, cmp.Or(o.Shell, "/bin/sh"), "-c", script) //nolint:gosec // the operator's own command is what a hook is
-	cmd.Dir, cmd.Env = o.Folder, append(os.Environ(), c.environ()...)
+	cmd.Dir, cmd.Env = o.Folder, slices.Concat(os.Environ(), o.Env, c.environ())
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), out, out
 	cmd.WaitDelay = grace
 	alone(cmd)

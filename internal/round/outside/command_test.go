@@ -60,7 +60,7 @@ func gone(t *testing.T, r io.Reader) {
 
 func TestCommand(t *testing.T) {
 	t.Parallel()
-	o := &Outside{Folder: t.TempDir()}
+	o := &Outside{Folder: t.TempDir(), Env: []string{"BASCULE_FILE=/shop/bascule.yaml"}}
 	const script = `cat > told; env | grep ^BASCULE_ | grep -v ^BASCULE_TEST | sort > env; pwd; echo done by hand >&2`
 	output, err := o.Do(t.Context(), "  "+script+"\n", quiesce)
 	if err != nil || output != o.Folder+"\ndone by hand" {
@@ -82,6 +82,7 @@ func TestCommand(t *testing.T) {
 BASCULE_DATABASE=shop
 BASCULE_ENVIRONMENT=prod-eu
 BASCULE_EPOCH=7
+BASCULE_FILE=/shop/bascule.yaml
 BASCULE_KEY=prod-eu-1/quiesce/do
 BASCULE_REHEARSAL=1
 BASCULE_ROUND=prod-eu-1

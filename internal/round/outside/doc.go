@@ -5,7 +5,7 @@
 //
 // A command is run by a shell, in a process group of its own, so that Ctrl-C on the terminal does not reach it. It gets a Call as JSON on its standard
 // input, and as BASCULE_ROUND, BASCULE_ENVIRONMENT, BASCULE_STEP, BASCULE_VERB, BASCULE_ATTEMPT, BASCULE_EPOCH, BASCULE_KEY, BASCULE_REHEARSAL (0 or 1),
-// BASCULE_DATABASE and BASCULE_WEIGHT in its environment. When its time is over, or the round is stopped, its group gets SIGTERM, and SIGKILL five
+// BASCULE_DATABASE and BASCULE_WEIGHT in its environment, beside what Outside.Env adds. When its time is over, or the round is stopped, its group gets SIGTERM, and SIGKILL five
 // seconds later. What it left running is ended in the same way when it fails, so that the next attempt is alone; when it succeeds, that stays. On
 // Linux the shell also gets SIGTERM when bascule itself is killed.
 //

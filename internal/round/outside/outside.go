@@ -17,6 +17,8 @@ type Outside struct {
 	Shell string
 	// Folder is the working directory of commands; empty for the process's own.
 	Folder string
+	// Env are variables of commands beside the process's own, NAME=VALUE each.
+	Env []string
 	// Secret, unless nil, returns the key that signs webhooks. It is asked for each of them.
 	Secret func(context.Context) (string, error)
 	// Timeout ends what takes longer; 0 means 30 s for a webhook and for any check, and none for a command that has an effect: its ctx ends that.
