@@ -46,8 +46,8 @@ type applier struct {
 	looked    time.Time // when shapes were read
 	uniques   int       // unique indexes of the tables then
 	lanes     []*lane
-	forked    int             // transactions since the beginning
-	since     string          // when it took the lock: what tells it from any other in bascule.apply
+	forked    int    // transactions since the beginning
+	since     string // when it took the lock: what tells it from any other in bascule.apply
 	// temporary says that what Prepare made does not count as live, because it will be taken away.
 	temporary bool
 }
