@@ -316,13 +316,14 @@ func (a *app) printCheck(d *checkDoc) error {
 	if !strings.HasPrefix(d.Schemas, "v"+d.Kubernetes+".") {
 		p.line("No schemas of Kubernetes %s are at hand: those of %s stand for them.", d.Kubernetes, d.Schemas)
 	}
-	for _, kind := range slices.Sorted(maps.Keys(d.NotChecked)) {
-		p.line("  not checked: %d %s", d.NotChecked[kind], clean(kind))
+	if !inRound() {
+		for _, kind := range slices.Sorted(maps.Keys(d.NotChecked)) {
+			p.line("  not checked: %d %s", d.NotChecked[kind], clean(kind))
+		}
+		p.line("")
 	}
-	p.line("")
 	if _, err := fmt.Fprint(a.out, p.String()); err != nil {
 		return err
 	}
-	report := finding.Report{Findings: d.Findings, Before: "the rollout"}
-	return report.WriteText(a.out, textWidth)
+	return a.printFindings(finding.Report{Findings: d.Findings, Before: "the rollout"})
 }

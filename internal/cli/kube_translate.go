@@ -3,7 +3,9 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"regexp"
 
 	"github.com/spf13/cobra"
@@ -116,6 +118,9 @@ func (a *app) translates(cmd *cobra.Command, t *translation) error {
 func environmentFlag(cmd *cobra.Command, name string) error {
 	if environmentName.MatchString(name) {
 		return nil
+	}
+	if name == "" {
+		return usage(cmd, "read the command line", errors.New("no environment is named: --env NAME"))
 	}
 	return usage(cmd, "read the command line", fmt.Errorf("--env %q is no name: small letters, digits, dots, dashes and underscores", name))
 }
@@ -240,8 +245,18 @@ func (a *app) printTranslation(d *translateDoc) error {
 	if _, err := fmt.Fprint(a.out, p.String()); err != nil {
 		return err
 	}
-	report := finding.Report{Findings: d.Findings, Before: "the switch"}
-	return report.WriteText(a.out, textWidth)
+	return a.printFindings(finding.Report{Findings: d.Findings, Before: "the switch"})
+}
+
+// inRound reports whether a round runs this command: its journal keeps few words, so what stops it has to be among these.
+func inRound() bool { return os.Getenv("BASCULE_ROUND") != "" }
+
+// printFindings prints a report as a whole, or briefly in a round.
+func (a *app) printFindings(r finding.Report) error {
+	if inRound() {
+		return r.WriteBrief(a.out)
+	}
+	return r.WriteText(a.out, textWidth)
 }
 
 // textWidth is that of reports that may be piped and mailed.
