@@ -107,6 +107,7 @@ func (a *app) checks(cmd *cobra.Command, dir string, c *checking) error {
 		return fault.New(fault.Data, "check the manifests", err, "mend the definition, or leave it out")
 	}
 	d := newCheckDoc(in, r)
+	d.Environment = c.environment
 	if a.json {
 		err = a.printJSON(d)
 	} else {
@@ -278,6 +279,8 @@ func nothingToCheck(dir string) error {
 // checkDoc is what a check came to.
 type checkDoc struct {
 	Command string `json:"command"`
+	// Environment is the one that was checked, where only one was asked for.
+	Environment string `json:"environment,omitempty"`
 	// Kubernetes is the version of the target, and Schemas the release whose schemas were used.
 	Kubernetes string            `json:"kubernetes"`
 	Schemas    string            `json:"schemas"`

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 
 	"github.com/spf13/cobra"
 
+	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/finding"
 	"github.com/bascule/bascule/internal/kube/check"
 	"github.com/bascule/bascule/internal/kube/decision"
@@ -79,6 +81,9 @@ func (a *app) translates(cmd *cobra.Command, t *translation) error {
 	if err := a.complete(t); err != nil {
 		return err
 	}
+	if err := apart(t.from, t.out); err != nil {
+		return err
+	}
 	in, err := a.translationInput(cmd.Context(), t)
 	if err != nil {
 		return err
@@ -112,6 +117,24 @@ func (a *app) translates(cmd *cobra.Command, t *translation) error {
 		return a.printJSON(d)
 	}
 	return a.printTranslation(d)
+}
+
+// apart refuses a tree within the manifests: the next translation would read what this one has written.
+func apart(from []string, out string) error {
+	tree, err := filepath.Abs(out)
+	if err != nil {
+		return err
+	}
+	for _, f := range from {
+		source, err := filepath.Abs(f)
+		if info, wrong := os.Stat(f); err != nil || wrong != nil || !info.IsDir() {
+			continue // what is wrong with it, its reader tells
+		}
+		if within, err := filepath.Rel(source, tree); err == nil && filepath.IsLocal(within) {
+			return fault.New(fault.Usage, "find a place for the tree", fmt.Errorf("%q lies within the manifests %q, and would be read as some of them the next time", out, f), "name a folder beside them with --out")
+		}
+	}
+	return nil
 }
 
 // environmentFlag refuses what can be no environment's name.
