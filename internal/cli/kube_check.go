@@ -311,7 +311,7 @@ func newCheckDoc(in *check.Input, r *check.Result) *checkDoc {
 func (a *app) printCheck(d *checkDoc) error {
 	p := &printer{}
 	for _, v := range d.Views {
-		if v.Name != "" {
+		if v.Name != "" && !inRound() {
 			p.line("%s: %s", v.Name, plural(int64(v.Objects), "object"))
 		}
 	}
