@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -151,6 +153,12 @@ func errorText(err error) (text, hint string) {
 	case fault.Internal:
 		hint = "run it again with --verbose; if it stays, report it with that log"
 	case fault.Resource:
+		switch {
+		case errors.Is(err, fs.ErrPermission):
+			return text, "let this user read and write there, or name another place; then run the same command again"
+		case errors.Is(err, syscall.ENOTDIR):
+			return text, "a file stands where a folder has to be: name another place, then run the same command again"
+		}
 		hint = "free the resource, then run the same command again: it goes on from what was committed"
 	}
 	return text, hint

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/bascule/bascule/internal/change"
@@ -59,6 +62,24 @@ func TestWithCause(t *testing.T) {
 	}
 	if got := withCause(ctx, nil); got != nil {
 		t.Errorf("a command that ended well all the same: %v", got)
+	}
+}
+
+// TestHintOfAFile names what is wrong with a file or a folder, where a full disk is not.
+func TestHintOfAFile(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{syscall.EACCES, "let this user read and write there"},
+		{syscall.ENOTDIR, "a file stands where a folder has to be"},
+		{syscall.ENOSPC, "free the resource"},
+	} {
+		_, hint := errorText(fault.New(fault.Resource, "write", &fs.PathError{Op: "open", Path: "x", Err: test.err}, ""))
+		if !strings.HasPrefix(hint, test.want) {
+			t.Errorf("%v: got %q, want %q", test.err, hint, test.want)
+		}
 	}
 }
 

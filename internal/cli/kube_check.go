@@ -107,6 +107,7 @@ func (a *app) checks(cmd *cobra.Command, dir string, c *checking) error {
 		return fault.New(fault.Data, "check the manifests", err, "mend the definition, or leave it out")
 	}
 	d := newCheckDoc(in, r)
+	d.Environment = c.environment
 	if a.json {
 		err = a.printJSON(d)
 	} else {
@@ -278,6 +279,8 @@ func nothingToCheck(dir string) error {
 // checkDoc is what a check came to.
 type checkDoc struct {
 	Command string `json:"command"`
+	// Environment is the one that was checked, where only one was asked for.
+	Environment string `json:"environment,omitempty"`
 	// Kubernetes is the version of the target, and Schemas the release whose schemas were used.
 	Kubernetes string            `json:"kubernetes"`
 	Schemas    string            `json:"schemas"`
@@ -308,7 +311,7 @@ func newCheckDoc(in *check.Input, r *check.Result) *checkDoc {
 func (a *app) printCheck(d *checkDoc) error {
 	p := &printer{}
 	for _, v := range d.Views {
-		if v.Name != "" {
+		if v.Name != "" && !inRound() {
 			p.line("%s: %s", v.Name, plural(int64(v.Objects), "object"))
 		}
 	}
@@ -316,13 +319,14 @@ func (a *app) printCheck(d *checkDoc) error {
 	if !strings.HasPrefix(d.Schemas, "v"+d.Kubernetes+".") {
 		p.line("No schemas of Kubernetes %s are at hand: those of %s stand for them.", d.Kubernetes, d.Schemas)
 	}
-	for _, kind := range slices.Sorted(maps.Keys(d.NotChecked)) {
-		p.line("  not checked: %d %s", d.NotChecked[kind], clean(kind))
+	if !inRound() {
+		for _, kind := range slices.Sorted(maps.Keys(d.NotChecked)) {
+			p.line("  not checked: %d %s", d.NotChecked[kind], clean(kind))
+		}
+		p.line("")
 	}
-	p.line("")
 	if _, err := fmt.Fprint(a.out, p.String()); err != nil {
 		return err
 	}
-	report := finding.Report{Findings: d.Findings, Before: "the rollout"}
-	return report.WriteText(a.out, textWidth)
+	return a.printFindings(finding.Report{Findings: d.Findings, Before: "the rollout"})
 }

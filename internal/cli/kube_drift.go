@@ -158,6 +158,14 @@ func (a *app) region(p *platform.Platform, arg string) (name, path string, err e
 			return "", "", a.unsaid(arg, "manifests", arg+"=PATH", "from")
 		}
 	}
+	if _, err := os.Stat(arg); p != nil && errors.Is(err, fs.ErrNotExist) && !strings.Contains(arg, "/") {
+		var known []string
+		for i := range p.Environments {
+			known = append(known, p.Environments[i].Name)
+		}
+		return "", "", fault.New(fault.Usage, fmt.Sprintf("find the region %q", arg), fmt.Errorf("no file or folder is called so, and %s has only: %s", a.file, strings.Join(known, ", ")),
+			"name one of them, or a folder or a file of manifests")
+	}
 	return strings.TrimSuffix(filepath.Base(filepath.Clean(arg)), filepath.Ext(arg)), arg, nil
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -61,7 +62,7 @@ func (a *app) maps(cmd *cobra.Command, t *mapping) error {
 	m := dependency.New(in)
 	if t.svg != "" {
 		if err := replaceFile(t.svg, dependency.SVG(m, t.environment)); err != nil {
-			return fault.New(fault.Resource, fmt.Sprintf("write %q", t.svg), err, "nothing was written")
+			return fault.New(fault.Resource, fmt.Sprintf("write %q", t.svg), cmp.Or(errors.Unwrap(err), err), "nothing was written: name a file in a folder that is there, and that this user may write to")
 		}
 	}
 	if a.json {

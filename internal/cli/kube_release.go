@@ -259,7 +259,7 @@ func named(all []rendered) (map[string]string, error) {
 	files := map[string]string{}
 	for _, r := range all {
 		if files[r.id] != "" {
-			return nil, fault.New(fault.Usage, "read the command line", fmt.Errorf("--release names %s twice", r.id), "")
+			return nil, fault.New(fault.Usage, "read the command line", fmt.Errorf("--release names %s twice", r.id), "a release is one file: give it once, with all that Helm renders for it")
 		}
 		files[r.id] = r.file
 	}

@@ -3,11 +3,15 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 
 	"github.com/spf13/cobra"
 
+	"github.com/bascule/bascule/internal/fault"
 	"github.com/bascule/bascule/internal/finding"
 	"github.com/bascule/bascule/internal/kube/check"
 	"github.com/bascule/bascule/internal/kube/decision"
@@ -77,6 +81,9 @@ func (a *app) translates(cmd *cobra.Command, t *translation) error {
 	if err := a.complete(t); err != nil {
 		return err
 	}
+	if err := apart(t.from, t.out); err != nil {
+		return err
+	}
 	in, err := a.translationInput(cmd.Context(), t)
 	if err != nil {
 		return err
@@ -112,10 +119,31 @@ func (a *app) translates(cmd *cobra.Command, t *translation) error {
 	return a.printTranslation(d)
 }
 
+// apart refuses a tree within the manifests: the next translation would read what this one has written.
+func apart(from []string, out string) error {
+	tree, err := filepath.Abs(out)
+	if err != nil {
+		return err
+	}
+	for _, f := range from {
+		source, err := filepath.Abs(f)
+		if info, wrong := os.Stat(f); err != nil || wrong != nil || !info.IsDir() {
+			continue // what is wrong with it, its reader tells
+		}
+		if within, err := filepath.Rel(source, tree); err == nil && filepath.IsLocal(within) {
+			return fault.New(fault.Usage, "find a place for the tree", fmt.Errorf("%q lies within the manifests %q, and would be read as some of them the next time", out, f), "name a folder beside them with --out")
+		}
+	}
+	return nil
+}
+
 // environmentFlag refuses what can be no environment's name.
 func environmentFlag(cmd *cobra.Command, name string) error {
 	if environmentName.MatchString(name) {
 		return nil
+	}
+	if name == "" {
+		return usage(cmd, "read the command line", errors.New("no environment is named: --env NAME"))
 	}
 	return usage(cmd, "read the command line", fmt.Errorf("--env %q is no name: small letters, digits, dots, dashes and underscores", name))
 }
@@ -240,8 +268,18 @@ func (a *app) printTranslation(d *translateDoc) error {
 	if _, err := fmt.Fprint(a.out, p.String()); err != nil {
 		return err
 	}
-	report := finding.Report{Findings: d.Findings, Before: "the switch"}
-	return report.WriteText(a.out, textWidth)
+	return a.printFindings(finding.Report{Findings: d.Findings, Before: "the switch"})
+}
+
+// inRound reports whether a round runs this command: its journal keeps few words, so what stops it has to be among these.
+func inRound() bool { return os.Getenv("BASCULE_ROUND") != "" }
+
+// printFindings prints a report as a whole, or briefly in a round.
+func (a *app) printFindings(r finding.Report) error {
+	if inRound() {
+		return r.WriteBrief(a.out)
+	}
+	return r.WriteText(a.out, textWidth)
 }
 
 // textWidth is that of reports that may be piped and mailed.

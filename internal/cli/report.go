@@ -99,6 +99,11 @@ func (a *app) part(file string) (p finding.Part, err error) {
 	}
 	// A command that ends with an error has printed that behind its document.
 	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&doc); err != nil {
+		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			err = errors.New("it is JSON of another form") // the decoder tells of Go's types
+		} else if errors.Is(err, io.EOF) {
+			err = errors.New("it is empty")
+		}
 		return p, fault.New(fault.Data, op, err, "it is to be what a command printed with --json")
 	}
 	if doc.Findings == nil {

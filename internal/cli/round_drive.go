@@ -227,10 +227,20 @@ type entryDoc struct {
 	Phase round.Phase `json:"phase"`
 }
 
-// asks says whom a step that has started waits for.
+// asks says whom a step that has started waits for, and what answers one that has failed.
 func (v *roundView) asks(e *store.Entry, s *round.State) {
 	t := v.round.Script.Task(e.Event.Step)
-	if t == nil || e.Event.What != round.Started && e.Event.What != round.UndoBegun {
+	switch {
+	case t == nil:
+		return
+	case e.Event.What == round.Failed && s.Phase == round.PhaseRunning && s.Steps[t.Step.ID].Status == round.StatusFailed && t.Step.Kind != round.KindMessage:
+		say := fmt.Sprintf("bascule round retry %s %s", v.round.Environment, shellQuote(string(t.Step.ID)))
+		if t.Step.Role == "" && t.Step.Kind != round.KindGate {
+			say += fmt.Sprintf(", or bascule round skip %s %s --reason TEXT", v.round.Environment, shellQuote(string(t.Step.ID)))
+		}
+		_, _ = fmt.Fprintf(v.out, "    the round waits for a word: %s\n", say)
+		return
+	case e.Event.What != round.Started && e.Event.What != round.UndoBegun:
 		return
 	}
 	switch t.Step.Kind {

@@ -233,7 +233,7 @@ func accountText(x *account.Account) string {
 	}
 	p.line("")
 	for _, n := range x.Waits {
-		p.line("waits for %s since %s: %s", clean(n.For), n.Since.In(zoneOf(&x.Round)).Format("15:04:05"), clean(n.What))
+		p.line("waits for %s since %s: %s", clean(n.For), n.Since.In(zoneOf(&x.Round)).Format("15:04:05"), clean(oneLine(n.What)))
 		if n.Command != "" {
 			p.line("    %s", n.Command)
 		}

@@ -93,6 +93,21 @@ func (r Report) WriteText(w io.Writer, width int) error {
 	return err
 }
 
+// WriteBrief writes the headline, and a line for each finding that stops what is to come: for a journal, which keeps few words.
+func (r Report) WriteBrief(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString(r.headline() + "\n")
+	for _, f := range r.Blocking() {
+		times := ""
+		if f.Count > 1 {
+			times = fmt.Sprintf(" (%d of them)", f.Count)
+		}
+		fmt.Fprintf(&b, "%s [%s]%s: %s\n", oneLine(f.Object), f.Code, times, oneLine(f.What))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
 // headline says first whether the copy, or whatever is to come, may start.
 func (r Report) headline() string {
 	if len(r.Findings) == 0 {

@@ -132,3 +132,20 @@ func golden(t *testing.T, name string, got []byte) {
 		t.Errorf("%s (-want +got):\n%s", path, diff)
 	}
 }
+
+// TestWriteBrief names what stops a copy, and only that, each in a line.
+func TestWriteBrief(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	if err := finding.NewReport(mixed()).WriteBrief(&b); err != nil {
+		t.Fatal(err)
+	}
+	want := `2 blockers, 3 warnings, 2 info. 3 findings to settle before a copy.
+binlog_format [binlog-format]: binlog_format is STATEMENT; following changes needs ROW.
+log.message [nul-byte] (3 of them): 3 texts hold a byte 0x00, which PostgreSQL's text cannot.
+old table.it's [zero-date] (12 of them): 12 dates are 0000-00-00 and would arrive as NULL.
+`
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Error(diff)
+	}
+}

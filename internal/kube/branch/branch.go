@@ -118,8 +118,10 @@ func Push(ctx context.Context, dir, environment, remote string) error {
 	}
 	defer g.close()
 	ref := "refs/heads/" + Name(environment)
-	_, err = g.run(ctx, "push", "--quiet", remote, ref+":"+ref)
-	return err
+	if _, err = g.run(ctx, "push", "--quiet", remote, ref+":"+ref); err != nil {
+		return fault.New(fault.Resource, fmt.Sprintf("push %s to %q", Name(environment), remote), err, "the commit stands here; once git -C "+dir+" push "+remote+" "+Name(environment)+" works, run the same command again")
+	}
+	return nil
 }
 
 // git runs git in a folder, with an index of its own.

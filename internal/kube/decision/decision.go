@@ -84,7 +84,7 @@ func Read(name string) (*Decisions, error) {
 	if err == nil && d.HarmoniseFrom != "" {
 		err = d.readShared(filepath.Dir(name))
 	}
-	return d, fault.New(fault.Usage, op, err, "docs/cli.md lists the keys")
+	return d, fault.New(fault.Usage, op, err, "docs/cli.md lists the keys; facts about load balancers stand below gateway")
 }
 
 // readShared reads what several environments share. It follows no further file.
@@ -153,7 +153,7 @@ func (d *Decisions) check() error {
 	}
 	for role, v := range d.Identities {
 		if v != Direct && v != AWS && !account.MatchString(v) {
-			errs = append(errs, fmt.Errorf("identities: %q of %s is no Google service account, and neither direct nor aws", v, role))
+			errs = append(errs, fmt.Errorf("identities: %q of %s is no Google service account, and neither direct nor aws: NAME@PROJECT.iam.gserviceaccount.com, where NAME has 6 to 30 small letters, digits and dashes", v, role))
 		}
 	}
 	if d.Monitoring != "" && d.Monitoring != Managed && d.Monitoring != Prometheus {

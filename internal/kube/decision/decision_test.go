@@ -19,7 +19,7 @@ func TestDecisionsAreReadStrictly(t *testing.T) {
 		"unknown key": {"project: shop\nregoin: x\n", "line 2: unknown field \"regoin\""},
 		"volume":      {"volumes: {shop/db: later}", "volumes: \"later\" of shop/db is none of replicate, hook, empty"},
 		"monitoring":  {"monitoring: google", "monitoring: \"google\" is none of managed, prometheus"},
-		"identity":    {"identities: {r: orders}", "identities: \"orders\" of r is no Google service account, and neither direct nor aws"},
+		"identity":    {"identities: {r: orders}", "identities: \"orders\" of r is no Google service account, and neither direct nor aws: NAME@PROJECT.iam.gserviceaccount.com, where NAME has 6 to 30 small letters, digits and dashes"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -165,7 +165,7 @@ func (r *reading) named(path, rel string) error {
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return fault.New(fault.Usage, "read "+rel, err, "")
+		return fault.New(fault.Usage, "read "+rel, cmp.Or(errors.Unwrap(err), err), "let this user read it, or take it out of the folder")
 	}
 	r.file(rel, text)
 	return nil
