@@ -76,8 +76,8 @@ func (l *lanes) takes(ctx context.Context, u *unit) bool {
 
 // behind returns how many of those aloft may stay so when u begins: those behind the last one that touches a row of u.
 func (l *lanes) behind(u *unit) int {
-	for i := len(l.aloft) - 1; i >= 0; i-- {
-		if u.meets(l.aloft[i].unit) {
+	for i, f := range slices.Backward(l.aloft) {
+		if u.meets(f.unit) {
 			return len(l.aloft) - 1 - i
 		}
 	}

@@ -154,7 +154,7 @@ func (x *applyTx) Undo(ctx context.Context) error {
 	if x.conn.IsClosed() {
 		return x.end.applyFail(ctx, fmt.Sprintf("apply changes to schema %q", x.schema), pgconn.ErrConnClosed)
 	}
-	x.err, x.lane.tx = nil, x
+	x.err, x.tx = nil, x
 	x.open()
 	return nil
 }

@@ -82,7 +82,7 @@ func (x *applyTx) guard(ctx context.Context, fn func() error) error {
 	switch {
 	case x.err != nil:
 		return x.err
-	case x.lane.tx != x:
+	case x.tx != x:
 		return errors.New("apply: the transaction has ended")
 	case ctx.Err() != nil:
 		x.err = context.Cause(ctx)
@@ -113,7 +113,7 @@ func (x *applyTx) Commit(ctx context.Context, m change.Mark) error {
 		if err := x.pipe.flush(ctx, x.conn.PgConn()); err != nil {
 			return err
 		}
-		x.lane.tx = nil
+		x.tx = nil
 		return nil
 	})
 }
