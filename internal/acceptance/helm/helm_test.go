@@ -2,6 +2,7 @@ package helm
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -159,8 +160,13 @@ func TestEveryWayComesToTheSame(t *testing.T) {
 	helm := programs(t)
 	s := newStand(t, helm["helm4"])
 	plugin := filepath.Join(s.tree, "generated/preprod/helm")
-	if out, err := s.run(helm["helm4"], "plugin", "install", plugin); err != nil {
-		t.Fatal(err, out)
+	plugins, err := s.run(helm["helm4"], "env", "HELM_PLUGINS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(strings.TrimSpace(plugins), "bascule-preprod")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(link), 0o755), os.Symlink(plugin, link)); err != nil {
+		t.Fatal(err)
 	}
 	rendered, err := s.run(helm["helm4"], template()...)
 	if err != nil {

@@ -17,7 +17,7 @@ func postRenderer(environment string) Files {
 	}
 }
 
-const pluginYAML = `# Written by bascule kube translate, which writes it anew. For Helm 4: helm plugin install FOLDER-OF-THIS-FILE, then
+const pluginYAML = `# Written by bascule kube translate, which writes it anew. For Helm 4: ln -s FOLDER-OF-THIS-FILE "$(helm env HELM_PLUGINS)/@PLUGIN@", then
 # helm upgrade NAME CHART --post-renderer @PLUGIN@ --post-renderer-args NAMESPACE/NAME --post-renderer-args standby
 # Helm 4 keeps what a plugin says to itself. To see why it refuses: helm template NAME CHART ... | FOLDER-OF-THIS-FILE/post-render NAMESPACE/NAME standby
 apiVersion: v1
