@@ -49,7 +49,16 @@ func (a *app) join(files []string, html, title string) error {
 		if err != nil {
 			return err
 		}
-		parts = append(parts, p)
+		if p == nil {
+			if _, err := fmt.Fprintf(a.err, "%s is left out: what printed it reports no findings\n", file); err != nil {
+				return err
+			}
+			continue
+		}
+		parts = append(parts, *p)
+	}
+	if len(parts) == 0 {
+		return fault.New(fault.Data, "join the findings", errors.New("none of the files has findings"), "of the commands that report findings, print one with --json: bascule db plan, db check, kube translate")
 	}
 	all := finding.Joined(parts)
 	all.Before = "the move"
@@ -80,8 +89,8 @@ func (a *app) join(files []string, html, title string) error {
 	return err
 }
 
-// part reads what one command printed.
-func (a *app) part(file string) (p finding.Part, err error) {
+// part reads what one command printed; nil where it is a command that reports no findings, such as kube map.
+func (a *app) part(file string) (p *finding.Part, err error) {
 	op := fmt.Sprintf("read %q", file)
 	var text []byte
 	if file == "-" {
@@ -106,11 +115,14 @@ func (a *app) part(file string) (p finding.Part, err error) {
 		}
 		return p, fault.New(fault.Data, op, err, "it is to be what a command printed with --json")
 	}
+	if doc.Findings == nil && doc.Command != "" {
+		return nil, nil //nolint:nilnil // see above
+	}
 	if doc.Findings == nil {
 		return p, fault.New(fault.Data, op, errors.New("it has no findings"), "of the commands that report findings, print one with --json: bascule db plan, db check, kube translate")
 	}
 	var source struct{ Database string }
 	_ = json.Unmarshal(doc.Source, &source) // other commands have other sources, or none
 	title := strings.TrimSpace(doc.Command + " " + cmp.Or(doc.Environment, source.Database, doc.Schema))
-	return finding.Part{Title: cmp.Or(title, strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))), Report: finding.NewReport(*doc.Findings)}, nil
+	return &finding.Part{Title: cmp.Or(title, strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))), Report: finding.NewReport(*doc.Findings)}, nil
 }
