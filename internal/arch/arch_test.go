@@ -19,7 +19,7 @@ var layers = [][]string{
 	{"convert"},
 	{"mysql", "postgres", "snapshot", "follow", "verify", "cutover"},
 	{"migration"},
-	{"kube/parts", "kube/story"},
+	{"kube/parts", "kube/story", "kube/plain"},
 	{"kube/crd", "kube/builtin", "kube/manifest", "kube/profile"},
 	{"kube/gateway", "kube/monitor", "kube/calico", "kube/cluster", "kube/branch"},
 	{"kube/decision"},

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/bascule/bascule/internal/kube/plain"
 )
 
 // A requirement is what selectors of Kubernetes can ask of one label.
@@ -309,11 +311,11 @@ func labelSelector(term []requirement) map[string]any {
 // termOf reads a selector of Kubernetes.
 func termOf(v any) []requirement {
 	var out []requirement
-	for k, x := range dict(v, "matchLabels") {
+	for k, x := range plain.Mapping(v, "matchLabels") {
 		out = append(out, requirement{k, "In", []string{fmt.Sprint(x)}})
 	}
-	for _, e := range list(v, "matchExpressions") {
-		out = append(out, requirement{str(e, "key"), str(e, "operator"), texts(e, "values")})
+	for _, e := range plain.List(v, "matchExpressions") {
+		out = append(out, requirement{plain.Text(e, "key"), plain.Text(e, "operator"), plain.Texts(e, "values")})
 	}
 	slices.SortFunc(out, func(a, b requirement) int { return cmp.Or(cmp.Compare(a.key, b.key), strings.Compare(a.op, b.op)) })
 	return out

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/bascule/bascule/internal/kube/manifest"
+	"github.com/bascule/bascule/internal/kube/plain"
 )
 
 // A policy of Calico.
@@ -68,7 +69,7 @@ var policyFields = []string{"order", "selector", "namespaceSelector", "types", "
 // readPolicy reads a NetworkPolicy or GlobalNetworkPolicy of Calico.
 func (w *world) readPolicy(o *manifest.Object) *policy {
 	p := &policy{o: o, name: strings.TrimPrefix(o.Name, "default."), order: math.Inf(1), out: &Outcome{}, directs: map[string]bool{}, pods: everything}
-	spec := dict(o.Value, "spec")
+	spec := plain.Mapping(o.Value, "spec")
 	switch n := spec["order"].(type) {
 	case int64:
 		p.order = float64(n)
@@ -85,7 +86,7 @@ func (w *world) readPolicy(o *manifest.Object) *policy {
 			p.leave([]string{"spec", k}, "Nobody here knows "+k+".", rewrite)
 		}
 	}
-	if t := str(spec, "tier"); t != "" && t != "default" {
+	if t := plain.Text(spec, "tier"); t != "" && t != "default" {
 		p.leave([]string{"spec", "tier"}, "It is of the tier "+t+", which is asked before or behind all others. NetworkPolicies have no tiers.", rewrite)
 	}
 	for _, k := range []string{"doNotTrack", "preDNAT"} {
@@ -93,7 +94,7 @@ func (w *world) readPolicy(o *manifest.Object) *policy {
 			p.leave([]string{"spec", k}, "It is about nodes ("+k+").", "write firewall rules of the network for what nodes take in")
 		}
 	}
-	if str(spec, "serviceAccountSelector") != "" {
+	if plain.Text(spec, "serviceAccountSelector") != "" {
 		p.leave([]string{"spec", "serviceAccountSelector"}, "It selects pods by their service accounts.", rewrite)
 	}
 	p.ingress = p.readRules(w, spec, "ingress")
@@ -104,7 +105,7 @@ func (w *world) readPolicy(o *manifest.Object) *policy {
 
 func (p *policy) selectors(spec map[string]any) {
 	read := func(key string) *selector {
-		s, err := parse(str(spec, key))
+		s, err := parse(plain.Text(spec, key))
 		if err != nil {
 			p.leave([]string{"spec", key}, "Its selector cannot be read: "+err.Error()+".", "correct it in the source")
 			return everything
@@ -114,14 +115,14 @@ func (p *policy) selectors(spec map[string]any) {
 	p.pods = read("selector")
 	if p.o.Kind == "GlobalNetworkPolicy" {
 		p.within = read("namespaceSelector")
-	} else if str(spec, "namespaceSelector") != "" {
+	} else if plain.Text(spec, "namespaceSelector") != "" {
 		p.leave([]string{"spec", "namespaceSelector"}, "A NetworkPolicy of one namespace has no namespaceSelector.", "correct it in the source")
 	}
 }
 
 // limits reads what a policy limits: what it says, or what it has rules for.
 func (p *policy) limits(spec map[string]any) {
-	for _, t := range texts(spec, "types") {
+	for _, t := range plain.Texts(spec, "types") {
 		for _, d := range directions {
 			if strings.EqualFold(t, d) {
 				p.directs[d] = true
@@ -136,10 +137,10 @@ func (p *policy) limits(spec map[string]any) {
 
 func (p *policy) readRules(w *world, spec map[string]any, direction string) []*rule {
 	var out []*rule
-	for i, v := range list(spec, direction) {
+	for i, v := range plain.List(spec, direction) {
 		r := &rule{path: []string{"spec", direction, strconv.Itoa(i)}}
 		m, _ := v.(map[string]any)
-		r.action = word(str(m, "action"))
+		r.action = word(plain.Text(m, "action"))
 		if !slices.Contains([]string{"Allow", "Deny", "Log", "Pass"}, r.action) {
 			r.strange, r.action = "an action that is none of Allow, Deny, Log, Pass", "Pass"
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/bascule/bascule/internal/kube/manifest"
+	"github.com/bascule/bascule/internal/kube/plain"
 )
 
 // An allowance is a rule that lets traffic through, once all that Calico asks before it has been taken out.
@@ -219,7 +220,7 @@ func (w *world) overruled() {
 
 func (w *world) overruledBy(o *manifest.Object, n *namespace, direction string) {
 	key, side := pick(direction == "Ingress", "ingress", "egress"), pick(direction == "Ingress", "from", "to")
-	for _, v := range list(o.Value, "spec", key) {
+	for _, v := range plain.List(o.Value, "spec", key) {
 		allowed := trafficsOf(v, side)
 		for _, p := range w.denying {
 			if p.left || p.discarded || p.order > kubernetes || !p.directs[direction] || p.applies(n) == no {
@@ -231,7 +232,7 @@ func (w *world) overruledBy(o *manifest.Object, n *namespace, direction string) 
 				}
 				pods, err := p.selects(n, d.own)
 				if err == nil {
-					pods, err = all(pods, formula{termOf(dict(o.Value, "spec", "podSelector"))})
+					pods, err = all(pods, formula{termOf(plain.Mapping(o.Value, "spec", "podSelector"))})
 				}
 				if err == nil && len(pods) == 0 {
 					continue

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bascule/bascule/internal/kube/manifest"
+	"github.com/bascule/bascule/internal/kube/plain"
 )
 
 // traffic is what a rule is about.
@@ -54,7 +55,7 @@ func (r *rule) read(w *world, p *policy, m map[string]any, direction string) {
 		}
 	}
 	r.readProtocol(m["protocol"])
-	own, other := dict(m, "destination"), dict(m, "source")
+	own, other := plain.Mapping(m, "destination"), plain.Mapping(m, "source")
 	if direction == "egress" {
 		own, other = other, own
 	}
@@ -67,8 +68,8 @@ func (r *rule) read(w *world, p *policy, m map[string]any, direction string) {
 	}
 	r.readOwn(own)
 	r.readPeer(w, p, other)
-	r.readPorts(dict(m, "destination"))
-	if source := dict(m, "source"); source["ports"] != nil || source["notPorts"] != nil {
+	r.readPorts(plain.Mapping(m, "destination"))
+	if source := plain.Mapping(m, "source"); source["ports"] != nil || source["notPorts"] != nil {
 		r.odd("source.ports")
 	}
 	if v, ok := m["ipVersion"].(int64); ok && !slices.ContainsFunc(r.peer.nets, func(n netip.Prefix) bool { return n.Addr().Is4() == (v == 4) }) {
@@ -106,7 +107,7 @@ func (r *rule) readOwn(e map[string]any) {
 			r.odd(k + " of its own side")
 		}
 	}
-	if text := str(e, "selector"); text != "" {
+	if text := plain.Text(e, "selector"); text != "" {
 		s, err := parse(text)
 		if err != nil {
 			r.odd("a selector that cannot be read")
@@ -123,10 +124,10 @@ func (r *rule) readPeer(w *world, p *policy, e map[string]any) {
 		}
 	}
 	read := func(key string) *selector {
-		if str(e, key) == "" {
+		if plain.Text(e, key) == "" {
 			return nil
 		}
-		s, err := parse(str(e, key))
+		s, err := parse(plain.Text(e, key))
 		if err != nil {
 			r.odd("a selector that cannot be read")
 		}
@@ -135,7 +136,7 @@ func (r *rule) readPeer(w *world, p *policy, e map[string]any) {
 	r.peer.pods, r.peer.within = read("selector"), read("namespaceSelector")
 	nets := func(key string) []netip.Prefix {
 		var out []netip.Prefix
-		for _, text := range texts(e, key) {
+		for _, text := range plain.Texts(e, key) {
 			n, ok := prefix(text)
 			if !ok {
 				r.odd(key + " that cannot be read")
@@ -145,7 +146,7 @@ func (r *rule) readPeer(w *world, p *policy, e map[string]any) {
 		return out
 	}
 	r.peer.nets, r.peer.except = nets("nets"), nets("notNets")
-	if s := dict(e, "services"); s != nil {
+	if s := plain.Mapping(e, "services"); s != nil {
 		r.readService(w, p, s)
 	}
 	if r.peer.bySelector() && len(r.peer.nets)+len(r.peer.except) > 0 {
@@ -155,13 +156,13 @@ func (r *rule) readPeer(w *world, p *policy, e map[string]any) {
 
 // readService finds the pods and ports of a Service.
 func (r *rule) readService(w *world, p *policy, s map[string]any) {
-	name := str(s, "namespace")
+	name := plain.Text(s, "namespace")
 	if name == "" {
 		name = p.o.Namespace
 	}
-	o := w.services[name+"/"+str(s, "name")]
-	if o == nil || len(dict(o.Value, "spec", "selector")) == 0 || r.protocol != "" || r.peer.bySelector() {
-		r.odd("a Service that is not at hand or selects no pods (" + name + "/" + str(s, "name") + ")")
+	o := w.services[name+"/"+plain.Text(s, "name")]
+	if o == nil || len(plain.Mapping(o.Value, "spec", "selector")) == 0 || r.protocol != "" || r.peer.bySelector() {
+		r.odd("a Service that is not at hand or selects no pods (" + name + "/" + plain.Text(s, "name") + ")")
 		return
 	}
 	r.peer.service = o
@@ -169,7 +170,7 @@ func (r *rule) readService(w *world, p *policy, s map[string]any) {
 
 // readPorts reads the ports of the receiving side.
 func (r *rule) readPorts(e map[string]any) {
-	some, none := r.portList(list(e, "ports")), r.portList(list(e, "notPorts"))
+	some, none := r.portList(plain.List(e, "ports")), r.portList(plain.List(e, "notPorts"))
 	r.ports = some
 	if len(none) == 0 {
 		return

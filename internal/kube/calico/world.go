@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bascule/bascule/internal/kube/manifest"
+	"github.com/bascule/bascule/internal/kube/plain"
 )
 
 // groups are the APIs that policies of Calico have, by its own server and without one.
@@ -68,7 +69,7 @@ func look(objects []*manifest.Object) *world {
 		switch {
 		case o.Kind == "Namespace" && o.Group == "":
 			n := at(o.Name)
-			n.labels, n.known = labelsOf(o.Value, "metadata", "labels"), true
+			n.labels, n.known = plain.Labels(o.Value, "metadata", "labels"), true
 		case o.Namespace != "" || o.Kind == "NetworkPolicy":
 			at(o.Namespace)
 		}
@@ -89,8 +90,8 @@ func look(objects []*manifest.Object) *world {
 }
 
 func setOf(o *manifest.Object) *networkSet {
-	s := &networkSet{namespace: o.Namespace, labels: labelsOf(o.Value, "metadata", "labels"), names: len(list(o.Value, "spec", "allowedEgressDomains")) > 0}
-	for _, text := range texts(o.Value, "spec", "nets") {
+	s := &networkSet{namespace: o.Namespace, labels: plain.Labels(o.Value, "metadata", "labels"), names: len(plain.List(o.Value, "spec", "allowedEgressDomains")) > 0}
+	for _, text := range plain.Texts(o.Value, "spec", "nets") {
 		if p, ok := prefix(text); ok {
 			s.nets = append(s.nets, p)
 		} else {

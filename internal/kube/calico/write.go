@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/bascule/bascule/internal/kube/plain"
 )
 
 // write makes the NetworkPolicies that stand for a policy in a namespace: one for each selector that its pods need, and more for rules that hold for some of them.
@@ -113,10 +115,10 @@ func (w *world) rule(q *policy, n *namespace, a *allowance, side string) map[str
 func portsOf(t *traffic) ([]any, bool) {
 	if s := t.peer.service; s != nil {
 		var out []any
-		for _, p := range list(s.Value, "spec", "ports") {
-			target, protocol := at(p, "targetPort"), str(p, "protocol")
+		for _, p := range plain.List(s.Value, "spec", "ports") {
+			target, protocol := plain.At(p, "targetPort"), plain.Text(p, "protocol")
 			if target == nil {
-				target = at(p, "port")
+				target = plain.At(p, "port")
 			}
 			if protocol == "" {
 				protocol = "TCP"
@@ -155,7 +157,7 @@ func (w *world) peers(q *policy, n *namespace, p *peer) ([]any, error) {
 	switch {
 	case p.service != nil:
 		s := p.service
-		return []any{map[string]any{"namespaceSelector": map[string]any{"matchLabels": map[string]any{nameLabel: s.Namespace}}, "podSelector": map[string]any{"matchLabels": dict(s.Value, "spec", "selector")}}}, nil
+		return []any{map[string]any{"namespaceSelector": map[string]any{"matchLabels": map[string]any{nameLabel: s.Namespace}}, "podSelector": map[string]any{"matchLabels": plain.Mapping(s.Value, "spec", "selector")}}}, nil
 	case !p.bySelector():
 		nets := p.nets
 		if len(nets) == 0 {
@@ -344,17 +346,17 @@ func (w *world) labelOf(s *networkSet) func(string) (string, truth) {
 
 // trafficsOf reads what a rule of a NetworkPolicy of Kubernetes allows, as far as it tells one from another.
 func trafficsOf(rule any, side string) []traffic {
-	peers := list(rule, side)
+	peers := plain.List(rule, side)
 	if len(peers) == 0 {
 		peers = []any{nil}
 	}
 	var out []traffic
 	for _, v := range peers {
 		var t traffic
-		switch n, ok := prefix(str(v, "ipBlock", "cidr")); {
+		switch n, ok := prefix(plain.Text(v, "ipBlock", "cidr")); {
 		case ok:
 			t.peer.nets = []netip.Prefix{n}
-		case v != nil && at(v, "ipBlock") == nil:
+		case v != nil && plain.At(v, "ipBlock") == nil:
 			t.peer.pods = everything
 		}
 		out = append(out, t)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/bascule/bascule/internal/kube/manifest"
+	"github.com/bascule/bascule/internal/kube/plain"
 	"github.com/bascule/bascule/internal/kube/translate"
 )
 
@@ -38,7 +39,7 @@ func (w *world) policies() {
 		}
 		var by []*manifest.Object
 		for _, o := range limiting[p.namespace] {
-			if selects(mapping(o.Value, "spec", "podSelector"), p.labels) {
+			if plain.Selects(mapping(o.Value, "spec", "podSelector"), p.labels) {
 				by = append(by, o)
 			}
 		}
@@ -64,7 +65,7 @@ func (w *world) open() func(*pod) bool {
 	}
 	return func(p *pod) bool {
 		return slices.ContainsFunc(open[p.namespace], func(o *manifest.Object) bool {
-			return selects(mapping(o.Value, "spec", "podSelector"), p.labels)
+			return plain.Selects(mapping(o.Value, "spec", "podSelector"), p.labels)
 		})
 	}
 }
@@ -128,7 +129,7 @@ func toPods(rule map[string]any) bool {
 		sel, ok := m["namespaceSelector"].(map[string]any)
 		labels := map[string]string{"kubernetes.io/metadata.name": "kube-system", "name": "kube-system"}
 		pods, limited := m["podSelector"].(map[string]any)
-		return ok && selects(sel, labels) && (!limited || selects(pods, map[string]string{"k8s-app": "kube-dns"}))
+		return ok && plain.Selects(sel, labels) && (!limited || plain.Selects(pods, map[string]string{"k8s-app": "kube-dns"}))
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bascule/bascule/internal/finding"
 	"github.com/bascule/bascule/internal/kube/manifest"
+	"github.com/bascule/bascule/internal/kube/plain"
 	"github.com/bascule/bascule/internal/kube/profile"
 )
 
@@ -245,7 +246,7 @@ func (w *world) listened(o *manifest.Object, path []string, g *manifest.Object, 
 		case "Same":
 			allowed = allowed || namespaceOf(o) == namespaceOf(g)
 		case "Selector":
-			allowed = allowed || selects(mapping(l, "allowedRoutes", "namespaces", "selector"), w.namespaceLabels(namespaceOf(o)))
+			allowed = allowed || plain.Selects(mapping(l, "allowedRoutes", "namespaces", "selector"), w.namespaceLabels(namespaceOf(o)))
 		}
 	})
 	name := full("Gateway", namespaceOf(g), g.Name)

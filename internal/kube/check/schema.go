@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bascule/bascule/internal/finding"
+	"github.com/bascule/bascule/internal/kube/plain"
 	"github.com/bascule/bascule/internal/kube/translate"
 )
 
@@ -98,7 +99,7 @@ func (l *log) selector() {
 		return
 	}
 	labels := mapping(spec, "template", "metadata", "labels")
-	if sel := mapping(spec, "selector"); sel != nil && !selects(sel, texts(labels)) {
+	if sel := mapping(spec, "selector"); sel != nil && !plain.Selects(sel, texts(labels)) {
 		l.add("selector-mismatch", finding.Blocker, []string{"spec", "selector"}, "Its selector does not select its own pods: a server refuses it.", "give spec.template.metadata.labels what spec.selector asks for", application)
 	}
 }

@@ -47,39 +47,4 @@ func each(v any, path []string, visit func(path []string, m map[string]any)) {
 
 func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// selects says whether a selector (matchLabels, matchExpressions) selects labels. An empty one selects everything.
-func selects(selector map[string]any, labels map[string]string) bool {
-	for k, v := range mapping(selector, "matchLabels") {
-		if s, ok := v.(string); !ok || labels[k] != s || !has(labels, k) {
-			return false
-		}
-	}
-	for _, e := range list(selector, "matchExpressions") {
-		key := text(e, "key")
-		value, there := labels[key]
-		in := slices.Contains(list(e, "values"), any(value))
-		switch text(e, "operator") {
-		case "In":
-			if !there || !in {
-				return false
-			}
-		case "NotIn":
-			if there && in {
-				return false
-			}
-		case "Exists":
-			if !there {
-				return false
-			}
-		case "DoesNotExist":
-			if there {
-				return false
-			}
-		default:
-			return false
-		}
-	}
-	return true
-}
-
 func has(labels map[string]string, key string) bool { _, ok := labels[key]; return ok }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/bascule/bascule/internal/finding"
 	"github.com/bascule/bascule/internal/kube/manifest"
+	"github.com/bascule/bascule/internal/kube/plain"
 	"github.com/bascule/bascule/internal/kube/translate"
 )
 
@@ -75,7 +76,7 @@ func (w *world) podsOf(namespace string, selector map[string]any) []*pod {
 	}
 	var out []*pod
 	for _, p := range candidates {
-		if selects(selector, p.labels) {
+		if plain.Selects(selector, p.labels) {
 			out = append(out, p)
 		}
 	}

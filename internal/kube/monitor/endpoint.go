@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/bascule/bascule/internal/kube/plain"
 )
 
 // fields are the ones of a monitor or an endpoint that are seen to, or that mean nothing here; what is not among them is told.
@@ -42,16 +44,16 @@ func (m *making) endpoint(spec map[string]any, e *endpoint) {
 	v := e.written()
 	v["port"] = e.port
 	for _, k := range []string{"path", "params", "proxyUrl"} {
-		if x := at(e.spec, k); x != nil && x != "" {
+		if x := plain.At(e.spec, k); x != nil && x != "" {
 			v[k] = x
 		}
 	}
-	if s := strings.ToLower(str(e.spec, "scheme")); s != "" {
+	if s := strings.ToLower(plain.Text(e.spec, "scheme")); s != "" {
 		v["scheme"] = s
 	}
 	m.times(e)
 	m.security(e)
-	if at(e.spec, "honorLabels") == true {
+	if plain.At(e.spec, "honorLabels") == true {
 		e.metadata = []string{}
 		m.note(e.path, "honorLabels: a label namespace, job or instance of its metrics is called exported_namespace, exported_job, exported_instance from now on; pod, container and others stay its own.",
 			"for kube-state-metrics turn on the cluster's own kube state metrics, or write a ClusterPodMonitoring with targetLabels.metadata: [] into overrides/")
@@ -61,7 +63,7 @@ func (m *making) endpoint(spec map[string]any, e *endpoint) {
 			m.note(append(slices.Clone(e.path), k), k+": false has no counterpart in Managed Prometheus, and is lost.", "")
 		}
 	}
-	for _, k := range texts(spec, "podTargetLabels") {
+	for _, k := range plain.Texts(spec, "podTargetLabels") {
 		m.podLabel(e, append(slices.Clone(e.path[:1]), "podTargetLabels"), k, labelName(k))
 	}
 	m.relabel(e)
@@ -70,7 +72,7 @@ func (m *making) endpoint(spec map[string]any, e *endpoint) {
 
 // times writes how often an endpoint is scraped: PodMonitoring wants it said, and a timeout that is no longer.
 func (m *making) times(e *endpoint) {
-	interval := str(e.spec, "interval")
+	interval := plain.Text(e.spec, "interval")
 	if interval == "" {
 		interval = m.interval
 	}
@@ -78,7 +80,7 @@ func (m *making) times(e *endpoint) {
 	if duration(interval) == 0 {
 		m.block(append(slices.Clone(e.path), "interval"), fmt.Sprintf("Its interval %q is no duration.", interval), "correct it in the source")
 	}
-	timeout := str(e.spec, "scrapeTimeout")
+	timeout := plain.Text(e.spec, "scrapeTimeout")
 	if timeout == "" {
 		return
 	}
@@ -115,32 +117,32 @@ func duration(text string) time.Duration {
 // security writes how an endpoint is authenticated. Secrets stay where they are, and are only named.
 func (m *making) security(e *endpoint) {
 	in := func(k string) []string { return append(slices.Clone(e.path), k) }
-	if str(e.spec, "bearerTokenFile") != "" {
+	if plain.Text(e.spec, "bearerTokenFile") != "" {
 		m.block(in("bearerTokenFile"), "It reads a token from a file of Prometheus's own pod, which Managed Prometheus's does not have.", "kubelet and API server: Google scrapes them; others: put a token into a Secret and name it in authorization")
 	}
-	if s := dict(e.spec, "bearerTokenSecret"); str(s, "name") != "" {
+	if s := plain.Mapping(e.spec, "bearerTokenSecret"); plain.Text(s, "name") != "" {
 		e.value["authorization"] = map[string]any{"credentials": m.secret(e, s)}
 	}
-	if a := dict(e.spec, "authorization"); a != nil {
+	if a := plain.Mapping(e.spec, "authorization"); a != nil {
 		to := map[string]any{}
-		if t := str(a, "type"); t != "" {
+		if t := plain.Text(a, "type"); t != "" {
 			to["type"] = t
 		}
-		if c := dict(a, "credentials"); c != nil {
+		if c := plain.Mapping(a, "credentials"); c != nil {
 			to["credentials"] = m.secret(e, c)
 		}
-		if str(a, "credentialsFile") != "" {
+		if plain.Text(a, "credentialsFile") != "" {
 			m.block(in("authorization"), "It reads credentials from a file of Prometheus's own pod, which Managed Prometheus's does not have.", "put them into a Secret and name it in authorization.credentials")
 		}
 		e.value["authorization"] = to
 	}
-	if b := dict(e.spec, "basicAuth"); b != nil {
+	if b := plain.Mapping(e.spec, "basicAuth"); b != nil {
 		m.block(in("basicAuth"), "Its user's name stands in a Secret. PodMonitoring takes the name as text, and only the password from a Secret.", "write its PodMonitoring into overrides/, with basicAuth.username as text; or let it stay with Prometheus")
 	}
-	if o := dict(e.spec, "oauth2"); o != nil {
+	if o := plain.Mapping(e.spec, "oauth2"); o != nil {
 		m.oauth2(e, o)
 	}
-	if t := dict(e.spec, "tlsConfig"); t != nil {
+	if t := plain.Mapping(e.spec, "tlsConfig"); t != nil {
 		if to := m.tls(e, t, in("tlsConfig")); len(to) > 0 {
 			e.value["tls"] = to
 		}
@@ -149,9 +151,9 @@ func (m *making) security(e *endpoint) {
 
 // secret names a key of a Secret, which is in the namespace of the monitor.
 func (m *making) secret(e *endpoint, s map[string]any) map[string]any {
-	m.need("It reads the Secret "+m.o.Namespace+"/"+str(s, "name")+", which the collectors of Managed Prometheus may not.",
+	m.need("It reads the Secret "+m.o.Namespace+"/"+plain.Text(s, "name")+", which the collectors of Managed Prometheus may not.",
 		"let the service account collector (namespace gmp-system; gke-gmp-system on Autopilot) get that Secret, by a Role and a RoleBinding in "+m.o.Namespace)
-	ref := map[string]any{"name": str(s, "name"), "key": str(s, "key")}
+	ref := map[string]any{"name": plain.Text(s, "name"), "key": plain.Text(s, "key")}
 	switch e.known["namespace"] {
 	case m.o.Namespace:
 	case "":
@@ -164,20 +166,20 @@ func (m *making) secret(e *endpoint, s map[string]any) map[string]any {
 
 func (m *making) oauth2(e *endpoint, o map[string]any) {
 	path := append(slices.Clone(e.path), "oauth2")
-	to := map[string]any{"tokenURL": str(o, "tokenUrl"), "clientSecret": m.secret(e, dict(o, "clientSecret"))}
-	c := dict(o, "clientId", "configMap")
-	data := m.configMaps[m.o.Namespace+"/"+str(c, "name")]
-	if data == nil || str(data.Value, "data", str(c, "key")) == "" {
+	to := map[string]any{"tokenURL": plain.Text(o, "tokenUrl"), "clientSecret": m.secret(e, plain.Mapping(o, "clientSecret"))}
+	c := plain.Mapping(o, "clientId", "configMap")
+	data := m.configMaps[m.o.Namespace+"/"+plain.Text(c, "name")]
+	if data == nil || plain.Text(data.Value, "data", plain.Text(c, "key")) == "" {
 		m.block(path, "Its client id stands in a Secret, or in a ConfigMap that is not at hand. PodMonitoring takes it as text.", "write its PodMonitoring into overrides/, with oauth2.clientID as text; or let it stay with Prometheus")
 		return
 	}
-	to["clientID"] = str(data.Value, "data", str(c, "key"))
+	to["clientID"] = plain.Text(data.Value, "data", plain.Text(c, "key"))
 	for _, k := range []string{"scopes", "endpointParams", "proxyUrl"} {
-		if x := at(o, k); x != nil {
+		if x := plain.At(o, k); x != nil {
 			to[k] = x
 		}
 	}
-	if t := dict(o, "tlsConfig"); t != nil {
+	if t := plain.Mapping(o, "tlsConfig"); t != nil {
 		to["tlsConfig"] = m.tls(e, t, append(path, "tlsConfig"))
 	}
 	m.unknown(o, path, "tokenUrl clientId clientSecret scopes endpointParams proxyUrl tlsConfig")
@@ -188,23 +190,23 @@ func (m *making) oauth2(e *endpoint, o map[string]any) {
 func (m *making) tls(e *endpoint, t map[string]any, path []string) map[string]any {
 	to := map[string]any{}
 	for _, k := range []string{"serverName", "insecureSkipVerify", "minVersion", "maxVersion"} {
-		if x := at(t, k); x != nil && x != "" {
+		if x := plain.At(t, k); x != nil && x != "" {
 			to[k] = x
 		}
 	}
 	for _, k := range []struct{ from, to string }{{"ca", "ca"}, {"cert", "cert"}} {
-		if s := dict(t, k.from, "secret"); s != nil {
+		if s := plain.Mapping(t, k.from, "secret"); s != nil {
 			to[k.to] = m.secret(e, s)
 		}
-		if dict(t, k.from, "configMap") != nil {
+		if plain.Mapping(t, k.from, "configMap") != nil {
 			m.block(append(slices.Clone(path), k.from), "A certificate stands in a ConfigMap. PodMonitoring reads certificates from Secrets.", "put it into a Secret, in the source")
 		}
 	}
-	if s := dict(t, "keySecret"); s != nil {
+	if s := plain.Mapping(t, "keySecret"); s != nil {
 		to["key"] = m.secret(e, s)
 	}
 	for _, k := range []string{"caFile", "certFile", "keyFile"} {
-		if str(t, k) != "" {
+		if plain.Text(t, k) != "" {
 			m.block(append(slices.Clone(path), k), k+" is a file of Prometheus's own pod, which Managed Prometheus's does not have.", "put what it holds into a Secret, in the source")
 		}
 	}

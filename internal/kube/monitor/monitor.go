@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/bascule/bascule/internal/kube/manifest"
+	"github.com/bascule/bascule/internal/kube/plain"
 )
 
 // Outcome is what becomes of one object.
@@ -102,7 +103,7 @@ func (m *making) settle() {
 }
 
 func id(o map[string]any) string {
-	return str(o, "kind") + " " + str(o, "metadata", "namespace") + "/" + str(o, "metadata", "name")
+	return plain.Text(o, "kind") + " " + plain.Text(o, "metadata", "namespace") + "/" + plain.Text(o, "metadata", "name")
 }
 
 // make adds an object of Managed Prometheus, under the first name that is free: the one that is wanted, with that of its monitor, with a number.

@@ -7,6 +7,8 @@ import (
 	"net"
 	"strconv"
 	"strings"
+
+	"github.com/bascule/bascule/internal/kube/plain"
 )
 
 const probeFields = `prober module targets interval scrapeTimeout jobName metricRelabelings tlsConfig basicAuth authorization bearerTokenSecret oauth2 sampleLimit
@@ -14,33 +16,33 @@ labelLimit labelNameLengthLimit labelValueLengthLimit`
 
 // probe lets the pods of the prober be scraped, once for each target: what a Probe names to the prober is a parameter of its scrape.
 func (m *making) probe() {
-	spec := dict(m.o.Value, "spec")
+	spec := plain.Mapping(m.o.Value, "spec")
 	m.unknown(spec, []string{"spec"}, probeFields)
-	if dict(spec, "targets", "ingress") != nil {
+	if plain.Mapping(spec, "targets", "ingress") != nil {
 		m.block([]string{"spec", "targets", "ingress"}, "Its targets are the hosts of Ingresses. Managed Prometheus knows no Ingresses.", "name its targets in staticConfig, in the source; or make uptime checks of Cloud Monitoring")
 		return
 	}
-	static := dict(spec, "targets", "staticConfig")
-	targets := texts(static, "static")
+	static := plain.Mapping(spec, "targets", "staticConfig")
+	targets := plain.Texts(static, "static")
 	if len(targets) == 0 {
 		m.block([]string{"spec", "targets"}, "It names no target.", "name its targets in staticConfig, in the source")
 		return
 	}
-	namespace, name, number := m.prober(str(spec, "prober", "url"))
+	namespace, name, number := m.prober(plain.Text(spec, "prober", "url"))
 	selector, target := map[string]any(nil), any(nil)
 	for _, s := range m.services[namespace] {
 		if s.Name != name {
 			continue
 		}
-		selector = dict(s.Value, "spec", "selector")
-		for _, p := range list(s.Value, "spec", "ports") {
-			if at(p, "port") == number {
-				target = cmp.Or(at(p, "targetPort"), at(p, "port"))
+		selector = plain.Mapping(s.Value, "spec", "selector")
+		for _, p := range plain.List(s.Value, "spec", "ports") {
+			if plain.At(p, "port") == number {
+				target = cmp.Or(plain.At(p, "targetPort"), plain.At(p, "port"))
 			}
 		}
 	}
 	if len(selector) == 0 || target == nil {
-		m.block([]string{"spec", "prober"}, "Its prober "+str(spec, "prober", "url")+" is none of the Services at hand, so nobody can tell which pods are meant.", "add the Service to the source, or let the Probe stay with Prometheus")
+		m.block([]string{"spec", "prober"}, "Its prober "+plain.Text(spec, "prober", "url")+" is none of the Services at hand, so nobody can tell which pods are meant.", "add the Service to the source, or let the Probe stay with Prometheus")
 		return
 	}
 	pods := map[string]any{"matchLabels": maps.Clone(selector)}
@@ -49,8 +51,8 @@ func (m *making) probe() {
 		e.spec = m.probeEndpoint(spec, static, t)
 		m.endpoint(spec, e)
 		m.constant(e, e.path, "target", t)
-		for _, k := range sorted(dict(static, "labels")) {
-			m.constant(e, e.path, k, fmt.Sprint(dict(static, "labels")[k]))
+		for _, k := range sorted(plain.Mapping(static, "labels")) {
+			m.constant(e, e.path, k, fmt.Sprint(plain.Mapping(static, "labels")[k]))
 		}
 		called := m.o.Name
 		if i > 0 {
@@ -65,21 +67,21 @@ func (m *making) probe() {
 // probeEndpoint is the scrape of the prober for one target.
 func (m *making) probeEndpoint(spec, static map[string]any, target string) map[string]any {
 	params := map[string]any{"target": []any{target}}
-	if x := str(spec, "module"); x != "" {
+	if x := plain.Text(spec, "module"); x != "" {
 		params["module"] = []any{x}
 	}
-	e := map[string]any{"path": cmp.Or(str(spec, "prober", "path"), "/probe"), "params": params}
+	e := map[string]any{"path": cmp.Or(plain.Text(spec, "prober", "path"), "/probe"), "params": params}
 	for from, to := range map[string]string{"scheme": "scheme", "proxyUrl": "proxyUrl"} {
-		if x := at(spec, "prober", from); x != nil {
+		if x := plain.At(spec, "prober", from); x != nil {
 			e[to] = x
 		}
 	}
 	for _, k := range []string{"interval", "scrapeTimeout", "metricRelabelings", "tlsConfig", "basicAuth", "authorization", "bearerTokenSecret", "oauth2"} {
-		if x := at(spec, k); x != nil {
+		if x := plain.At(spec, k); x != nil {
 			e[k] = x
 		}
 	}
-	if x := at(static, "relabelingConfigs"); x != nil {
+	if x := plain.At(static, "relabelingConfigs"); x != nil {
 		e["relabelings"] = x
 	}
 	return e

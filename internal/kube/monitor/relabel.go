@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/bascule/bascule/internal/kube/plain"
 )
 
 // protected are the labels that Managed Prometheus sets itself, and lets nobody change (its definitions and its operator).
@@ -29,8 +31,8 @@ type step struct {
 
 func stepOf(v any) step {
 	s := step{
-		action: strings.ToLower(cmp.Or(str(v, "action"), "replace")), separator: ";", target: str(v, "targetLabel"), replacement: "$1",
-		regex: cmp.Or(str(v, "regex"), "(.*)"), sources: texts(v, "sourceLabels"),
+		action: strings.ToLower(cmp.Or(plain.Text(v, "action"), "replace")), separator: ";", target: plain.Text(v, "targetLabel"), replacement: "$1",
+		regex: cmp.Or(plain.Text(v, "regex"), "(.*)"), sources: plain.Texts(v, "sourceLabels"),
 	}
 	m, _ := v.(map[string]any)
 	if x, there := m["separator"].(string); there {
@@ -60,7 +62,7 @@ func (s *step) String() string {
 // relabel sees to the relabelings of targets, which PodMonitoring does not have. Those that give a label whose value is known here, or that pods have, are written
 // otherwise; those that choose pods by their labels become requirements of the selector.
 func (m *making) relabel(e *endpoint) {
-	for i, r := range list(e.spec, "relabelings") {
+	for i, r := range plain.List(e.spec, "relabelings") {
 		path := append(slices.Clone(e.path), "relabelings", fmt.Sprint(i))
 		s := stepOf(r)
 		re, err := regexp.Compile("^(?s:" + s.regex + ")$")
@@ -258,7 +260,7 @@ const mostRules = 250
 
 // metricRelabel carries the relabelings of series over, as far as Managed Prometheus takes them.
 func (m *making) metricRelabel(e *endpoint) {
-	for i, r := range list(e.spec, "metricRelabelings") {
+	for i, r := range plain.List(e.spec, "metricRelabelings") {
 		path := append(slices.Clone(e.path), "metricRelabelings", fmt.Sprint(i))
 		s := stepOf(r)
 		re, err := regexp.Compile("^(?s:" + s.regex + ")$")
@@ -280,11 +282,11 @@ func (m *making) metricRelabel(e *endpoint) {
 		}
 		to := map[string]any{}
 		for _, k := range []string{"sourceLabels", "separator", "targetLabel", "regex", "modulus", "replacement"} {
-			if x := at(r, k); x != nil {
+			if x := plain.At(r, k); x != nil {
 				to[k] = x
 			}
 		}
-		if str(r, "action") != "" {
+		if plain.Text(r, "action") != "" {
 			to["action"] = s.action
 		}
 		m.addMetric(e, to)
@@ -300,7 +302,7 @@ func refused(s *step, re *regexp.Regexp, r any) string {
 	case "labelmap":
 		return "Managed Prometheus has no labelmap"
 	case "labeldrop":
-		if at(r, "regex") == nil {
+		if plain.At(r, "regex") == nil {
 			return "labeldrop needs a regular expression"
 		}
 		if slices.ContainsFunc(protected, re.MatchString) {

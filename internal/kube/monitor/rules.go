@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+
+	"github.com/bascule/bascule/internal/kube/plain"
 )
 
 // scoped are the labels by which Managed Prometheus holds rules to their cluster. A rule that asks for another value of one is refused (its operator).
@@ -14,28 +16,28 @@ var scoped = []string{"project_id", "location", "cluster"}
 // rules carries the groups of a PrometheusRule over. Rules see the series of their own namespace only, so they are written only where all expressions ask
 // for no other; ClusterRules see those of the cluster, as Prometheus did.
 func (m *making) rules() {
-	m.unknown(dict(m.o.Value, "spec"), []string{"spec"}, "groups")
+	m.unknown(plain.Mapping(m.o.Value, "spec"), []string{"spec"}, "groups")
 	var groups []any
 	own, alerts := m.o.Namespace != "", false
-	for i, g := range list(m.o.Value, "spec", "groups") {
+	for i, g := range plain.List(m.o.Value, "spec", "groups") {
 		path := []string{"spec", "groups", strconv.Itoa(i)}
 		group, _ := g.(map[string]any)
 		m.unknown(group, path, "name interval rules labels partial_response_strategy")
-		interval := str(group, "interval")
+		interval := plain.Text(group, "interval")
 		if interval == "" {
 			interval = m.evaluation
 		}
 		var rules []any
-		for j, r := range list(group, "rules") {
+		for j, r := range plain.List(group, "rules") {
 			rule, _ := r.(map[string]any)
 			in := append(slices.Clone(path), "rules", strconv.Itoa(j))
-			to := m.rule(rule, dict(group, "labels"), in)
+			to := m.rule(rule, plain.Mapping(group, "labels"), in)
 			rules = append(rules, to)
 			alerts = alerts || to["alert"] != nil
-			own = own && within(str(to, "expr"), m.o.Namespace) && dict(to, "labels")["namespace"] == nil
+			own = own && within(plain.Text(to, "expr"), m.o.Namespace) && plain.Mapping(to, "labels")["namespace"] == nil
 		}
 		if len(rules) > 0 {
-			groups = append(groups, map[string]any{"name": str(group, "name"), "interval": interval, "rules": rules})
+			groups = append(groups, map[string]any{"name": plain.Text(group, "name"), "interval": interval, "rules": rules})
 		}
 	}
 	if len(groups) == 0 {
@@ -61,9 +63,9 @@ func (m *making) rules() {
 }
 
 func (m *making) rule(r, shared map[string]any, path []string) map[string]any {
-	to := map[string]any{"expr": fmt.Sprint(at(r, "expr"))}
+	to := map[string]any{"expr": fmt.Sprint(plain.At(r, "expr"))}
 	for _, k := range []string{"alert", "record", "for", "annotations"} {
-		if x := at(r, k); x != nil && x != "" {
+		if x := plain.At(r, k); x != nil && x != "" {
 			to[k] = x
 		}
 	}
@@ -71,22 +73,22 @@ func (m *making) rule(r, shared map[string]any, path []string) map[string]any {
 	if labels == nil {
 		labels = map[string]any{}
 	}
-	maps.Copy(labels, dict(r, "labels"))
+	maps.Copy(labels, plain.Mapping(r, "labels"))
 	if len(labels) > 0 {
 		to["labels"] = labels
 	}
-	name := str(r, "alert") + str(r, "record")
-	if x := str(r, "keep_firing_for"); x != "" {
+	name := plain.Text(r, "alert") + plain.Text(r, "record")
+	if x := plain.Text(r, "keep_firing_for"); x != "" {
 		m.note(append(slices.Clone(path), "keep_firing_for"), fmt.Sprintf("%s goes on firing for %s once its cause is gone (keep_firing_for); that is lost, so it may come and go.", name, x), "give its expression a longer range, such as max_over_time")
 	}
 	m.unknown(r, path, "alert record expr for labels annotations keep_firing_for")
 	for _, l := range scoped {
-		if _, there := labels[l]; there || matcher(l).MatchString(str(to, "expr")) {
+		if _, there := labels[l]; there || matcher(l).MatchString(plain.Text(to, "expr")) {
 			m.block(path, name+" says the label "+l+", which Managed Prometheus sets itself: it refuses the rule.", "take the label out of the rule in the source, or write GlobalRules into overrides/")
 		}
 	}
 	for _, l := range []string{"service", "endpoint", "instance"} {
-		if matcher(l).MatchString(str(to, "expr")) {
+		if matcher(l).MatchString(plain.Text(to, "expr")) {
 			m.note(path, name+" asks for the label "+l+", which series of Managed Prometheus do not have as before: it may never fire.", "ask for job, pod or namespace instead, in the source")
 		}
 	}

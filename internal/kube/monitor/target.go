@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/bascule/bascule/internal/kube/plain"
 )
 
 // mostEndpoints is how many endpoints a PodMonitoring takes (its definition).
@@ -41,8 +43,8 @@ func (e *endpoint) written() map[string]any {
 // serviceMonitor finds the pods of the Services that a ServiceMonitor selects. Managed Prometheus knows pods only, so what is written is right for the
 // Services at hand.
 func (m *making) serviceMonitor() {
-	spec := dict(m.o.Value, "spec")
-	selector := dict(spec, "selector")
+	spec := plain.Mapping(m.o.Value, "spec")
+	selector := plain.Mapping(spec, "selector")
 	found := m.selected(m.within(spec), selector)
 	if len(found) == 0 {
 		m.block([]string{"spec", "selector"}, "None of the Services at hand has its labels, so nobody can tell which pods are meant.", "add its Services to the source, or write a PodMonitoring for its pods into overrides/")
@@ -57,7 +59,7 @@ func (m *making) serviceMonitor() {
 }
 
 func (m *making) service(spec map[string]any, s *service) {
-	selector := dict(s.Value, "spec", "selector")
+	selector := plain.Mapping(s.Value, "spec", "selector")
 	if len(selector) == 0 {
 		m.block([]string{"spec", "selector"}, "Service "+s.Namespace+"/"+s.Name+" selects no pods: its endpoints are made by hand, or it is a name of something outside.",
 			"kubelet and control plane: Google scrapes them (kubeletScraping of OperatorConfig, system metrics of the cluster); what is outside: run an exporter for it in the cluster")
@@ -65,11 +67,11 @@ func (m *making) service(spec map[string]any, s *service) {
 	}
 	pods := map[string]any{"matchLabels": maps.Clone(selector)}
 	job := s.Name
-	if v := s.labels[str(spec, "jobLabel")]; v != "" {
+	if v := s.labels[plain.Text(spec, "jobLabel")]; v != "" {
 		job = v
 	}
 	var all []*endpoint
-	for i, e := range list(spec, "endpoints") {
+	for i, e := range plain.List(spec, "endpoints") {
 		path := []string{"spec", "endpoints", strconv.Itoa(i)}
 		for _, p := range m.servicePorts(e, s, path) {
 			ep := &endpoint{path: path, port: m.preferName(s.Namespace, pods, p.target), known: serviceMeta(s, p.name)}
@@ -78,7 +80,7 @@ func (m *making) service(spec map[string]any, s *service) {
 		}
 	}
 	m.monitoring(spec, all, s.Namespace, job, pods, func(e *endpoint) {
-		for _, k := range texts(spec, "targetLabels") {
+		for _, k := range plain.Texts(spec, "targetLabels") {
 			if v := s.labels[k]; v != "" {
 				m.constant(e, append(slices.Clone(e.path[:1]), "targetLabels"), labelName(k), v)
 			}
@@ -93,27 +95,27 @@ type servicePort struct {
 
 // servicePorts are the container's ports that an endpoint of a Service leads to: one by its name, one of the pods directly, or all of them.
 func (m *making) servicePorts(e any, s *service, path []string) []servicePort {
-	if t := at(e, "targetPort"); t != nil && str(e, "port") == "" {
+	if t := plain.At(e, "targetPort"); t != nil && plain.Text(e, "port") == "" {
 		return []servicePort{{target: t}}
 	}
 	var out []servicePort
-	for _, p := range list(s.Value, "spec", "ports") {
-		if want := str(e, "port"); want != "" && want != str(p, "name") {
+	for _, p := range plain.List(s.Value, "spec", "ports") {
+		if want := plain.Text(e, "port"); want != "" && want != plain.Text(p, "name") {
 			continue
 		}
-		target := at(p, "targetPort")
+		target := plain.At(p, "targetPort")
 		if target == nil {
-			target = at(p, "port")
+			target = plain.At(p, "port")
 		}
 		if text, ok := target.(string); ok {
 			if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 				target = n
 			}
 		}
-		out = append(out, servicePort{str(p, "name"), target})
+		out = append(out, servicePort{plain.Text(p, "name"), target})
 	}
 	if len(out) == 0 {
-		m.note(path, fmt.Sprintf("Service %s/%s has no port %s, so nothing was scraped there, and nothing is.", s.Namespace, s.Name, str(e, "port")), "name a port that it has, in the source")
+		m.note(path, fmt.Sprintf("Service %s/%s has no port %s, so nothing was scraped there, and nothing is.", s.Namespace, s.Name, plain.Text(e, "port")), "name a port that it has, in the source")
 	}
 	return out
 }
@@ -136,7 +138,7 @@ func serviceMeta(s *service, port string) map[string]string {
 		"namespace": s.Namespace, "service": s.Name, "endpoint": port,
 	}
 	for _, x := range []struct{ part, meta string }{{"labels", "label"}, {"annotations", "annotation"}} {
-		for k, v := range labelsOf(s.Value, "metadata", x.part) {
+		for k, v := range plain.Labels(s.Value, "metadata", x.part) {
 			known["__meta_kubernetes_service_"+x.meta+"_"+labelName(k)] = v
 			known["__meta_kubernetes_service_"+x.meta+"present_"+labelName(k)] = "true"
 		}
@@ -146,20 +148,20 @@ func serviceMeta(s *service, port string) map[string]string {
 
 // podMonitor keeps the selector of pods. One of all namespaces becomes a ClusterPodMonitoring, one of several a PodMonitoring in each.
 func (m *making) podMonitor() {
-	spec := dict(m.o.Value, "spec")
+	spec := plain.Mapping(m.o.Value, "spec")
 	m.unknown(spec, []string{"spec"}, monitorFields)
-	selector := dict(spec, "selector")
+	selector := plain.Mapping(spec, "selector")
 	if selector == nil {
 		selector = map[string]any{}
 	}
 	namespaces := m.within(spec)
-	cluster := at(spec, "namespaceSelector", "any") == true
+	cluster := plain.At(spec, "namespaceSelector", "any") == true
 	if cluster {
 		namespaces = []string{""}
 	}
 	for _, n := range namespaces {
 		var all []*endpoint
-		for i, e := range list(spec, "podMetricsEndpoints") {
+		for i, e := range plain.List(spec, "podMetricsEndpoints") {
 			path := []string{"spec", "podMetricsEndpoints", strconv.Itoa(i)}
 			ep := &endpoint{path: path, port: m.podPort(e, n, selector), known: map[string]string{}}
 			if ep.port == nil {
@@ -180,19 +182,19 @@ func (m *making) podMonitor() {
 
 // podPort is what a PodMonitor's endpoint names: a port of the container by its name or its number.
 func (m *making) podPort(e any, namespace string, selector map[string]any) any {
-	if name := str(e, "port"); name != "" {
+	if name := plain.Text(e, "port"); name != "" {
 		return name
 	}
-	if n, ok := at(e, "portNumber").(int64); ok {
+	if n, ok := plain.At(e, "portNumber").(int64); ok {
 		return m.preferName(namespace, selector, n)
 	}
-	return m.preferName(namespace, selector, at(e, "targetPort"))
+	return m.preferName(namespace, selector, plain.At(e, "targetPort"))
 }
 
 // within are the namespaces that a monitor looks at, in order.
 func (m *making) within(spec map[string]any) []string {
-	switch names := texts(spec, "namespaceSelector", "matchNames"); {
-	case at(spec, "namespaceSelector", "any") == true:
+	switch names := plain.Texts(spec, "namespaceSelector", "matchNames"); {
+	case plain.At(spec, "namespaceSelector", "any") == true:
 		return m.namespaces()
 	case len(names) > 0:
 		slices.Sort(names)
@@ -241,14 +243,14 @@ func together(part []*endpoint, e *endpoint) bool {
 		}
 	}
 	p := part[0]
-	return fmt.Sprint(p.fromPod, p.metadata, p.keep) == fmt.Sprint(e.fromPod, e.metadata, e.keep) && (at(p.spec, "filterRunning") == false) == (at(e.spec, "filterRunning") == false)
+	return fmt.Sprint(p.fromPod, p.metadata, p.keep) == fmt.Sprint(e.fromPod, e.metadata, e.keep) && (plain.At(p.spec, "filterRunning") == false) == (plain.At(e.spec, "filterRunning") == false)
 }
 
 // spec writes what one object says.
 func (m *making) spec(spec map[string]any, part []*endpoint, pods map[string]any) map[string]any {
 	selector := maps.Clone(pods)
 	if more := part[0].keep; len(more) > 0 {
-		selector["matchExpressions"] = append(slices.Clone(list(pods, "matchExpressions")), more...)
+		selector["matchExpressions"] = append(slices.Clone(plain.List(pods, "matchExpressions")), more...)
 	}
 	var endpoints []any
 	for _, e := range part {
@@ -268,12 +270,12 @@ func (m *making) spec(spec map[string]any, part []*endpoint, pods map[string]any
 	if len(labels) > 0 {
 		out["targetLabels"] = labels
 	}
-	if at(part[0].spec, "filterRunning") == false {
+	if plain.At(part[0].spec, "filterRunning") == false {
 		out["filterRunning"] = false
 	}
 	limits := map[string]any{}
 	for from, to := range map[string]string{"sampleLimit": "samples", "labelLimit": "labels", "labelNameLengthLimit": "labelNameLength", "labelValueLengthLimit": "labelValueLength"} {
-		if n, ok := at(spec, from).(int64); ok && n > 0 {
+		if n, ok := plain.At(spec, from).(int64); ok && n > 0 {
 			limits[to] = n
 		}
 	}

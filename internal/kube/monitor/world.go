@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/bascule/bascule/internal/kube/manifest"
+	"github.com/bascule/bascule/internal/kube/plain"
 )
 
 // group is the API of the Prometheus operator.
@@ -56,17 +57,17 @@ func look(objects []*manifest.Object) *world {
 	for _, o := range objects {
 		switch {
 		case o.Kind == "Service" && o.Group == "":
-			w.services[o.Namespace] = append(w.services[o.Namespace], &service{o, labelsOf(o.Value, "metadata", "labels")})
+			w.services[o.Namespace] = append(w.services[o.Namespace], &service{o, plain.Labels(o.Value, "metadata", "labels")})
 		case o.Group == managed:
 			w.taken[id(o.Value)] = true
 		case o.Kind == "ConfigMap" && o.Group == "":
 			w.configMaps[o.Namespace+"/"+o.Name] = o
 		case o.Group == group && (o.Kind == "Prometheus" || o.Kind == "PrometheusAgent"):
-			intervals = append(intervals, cmp.Or(str(o.Value, "spec", "scrapeInterval"), usual))
-			evaluations = append(evaluations, cmp.Or(str(o.Value, "spec", "evaluationInterval"), usual))
+			intervals = append(intervals, cmp.Or(plain.Text(o.Value, "spec", "scrapeInterval"), usual))
+			evaluations = append(evaluations, cmp.Or(plain.Text(o.Value, "spec", "evaluationInterval"), usual))
 			w.prometheuses = append(w.prometheuses, o)
 		case o.Kind == "Namespace" && o.Group == "":
-			w.labels[o.Name] = labelsOf(o.Value, "metadata", "labels")
+			w.labels[o.Name] = plain.Labels(o.Value, "metadata", "labels")
 		}
 		if specs := podSpecs(o); len(specs) > 0 {
 			w.pods[o.Namespace] = append(w.pods[o.Namespace], specs...)
@@ -96,15 +97,15 @@ func only(all []string) string {
 // which objects, it reads none; where it does not say of which namespaces, those of its own.
 func (w *world) read(o *manifest.Object) bool {
 	field := map[string]string{"ServiceMonitor": "serviceMonitor", "PodMonitor": "podMonitor", "Probe": "probe", "PrometheusRule": "rule"}[o.Kind]
-	labels := labelsOf(o.Value, "metadata", "labels")
+	labels := plain.Labels(o.Value, "metadata", "labels")
 	return slices.ContainsFunc(w.prometheuses, func(p *manifest.Object) bool {
-		which, where := dict(p.Value, "spec", field+"Selector"), dict(p.Value, "spec", field+"NamespaceSelector")
+		which, where := plain.Mapping(p.Value, "spec", field+"Selector"), plain.Mapping(p.Value, "spec", field+"NamespaceSelector")
 		own := w.labels[o.Namespace]
 		if own == nil {
 			own = map[string]string{}
 		}
 		own["kubernetes.io/metadata.name"] = o.Namespace
-		return which != nil && selects(which, labels) && (where == nil && p.Namespace == o.Namespace || where != nil && selects(where, own))
+		return which != nil && plain.Selects(which, labels) && (where == nil && p.Namespace == o.Namespace || where != nil && plain.Selects(where, own))
 	})
 }
 
@@ -112,15 +113,15 @@ func (w *world) read(o *manifest.Object) bool {
 func podSpecs(o *manifest.Object) []pod {
 	var out []pod
 	for _, path := range [][]string{{}, {"spec", "template"}, {"spec", "jobTemplate", "spec", "template"}} {
-		containers := list(o.Value, append(slices.Clone(path), "spec", "containers")...)
+		containers := plain.List(o.Value, append(slices.Clone(path), "spec", "containers")...)
 		if len(containers) == 0 {
 			continue
 		}
-		p := pod{labels: labelsOf(o.Value, append(slices.Clone(path), "metadata", "labels")...)}
+		p := pod{labels: plain.Labels(o.Value, append(slices.Clone(path), "metadata", "labels")...)}
 		for _, c := range containers {
-			for _, x := range list(c, "ports") {
-				number, _ := at(x, "containerPort").(int64)
-				p.ports = append(p.ports, port{str(x, "name"), number})
+			for _, x := range plain.List(c, "ports") {
+				number, _ := plain.At(x, "containerPort").(int64)
+				p.ports = append(p.ports, port{plain.Text(x, "name"), number})
 			}
 		}
 		out = append(out, p)
@@ -131,7 +132,7 @@ func podSpecs(o *manifest.Object) []pod {
 // selected are the Services in some namespaces that a selector takes, in the order of their namespaces and names.
 func (w *world) selected(namespaces []string, selector map[string]any) []*service {
 	var among []*service
-	if want := labelsOf(selector, "matchLabels"); len(want) > 0 {
+	if want := plain.Labels(selector, "matchLabels"); len(want) > 0 {
 		k := sorted(want)[0]
 		among = w.labelled[k+"="+want[k]]
 	} else {
@@ -141,7 +142,7 @@ func (w *world) selected(namespaces []string, selector map[string]any) []*servic
 	}
 	var out []*service
 	for _, s := range among {
-		if _, in := slices.BinarySearch(namespaces, s.Namespace); in && selects(selector, s.labels) {
+		if _, in := slices.BinarySearch(namespaces, s.Namespace); in && plain.Selects(selector, s.labels) {
 			out = append(out, s)
 		}
 	}
@@ -152,7 +153,7 @@ func (w *world) selected(namespaces []string, selector map[string]any) []*servic
 func (w *world) named(namespace string, selector map[string]any, number int64) string {
 	name, some := "", false
 	for _, p := range w.pods[namespace] {
-		if !selects(selector, p.labels) {
+		if !plain.Selects(selector, p.labels) {
 			continue
 		}
 		has := ""
