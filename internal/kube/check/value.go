@@ -46,5 +46,3 @@ func each(v any, path []string, visit func(path []string, m map[string]any)) {
 }
 
 func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
-
-func has(labels map[string]string, key string) bool { _, ok := labels[key]; return ok }
